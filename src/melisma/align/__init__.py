@@ -1,0 +1,1 @@
+"""From an emission and tokens to words and lines."""

@@ -1,0 +1,1 @@
+"""Records, the clock, errors, settings and the plug-in loader: standard library, NumPy and pydantic only."""

@@ -1,0 +1,97 @@
+"""Every error that Melisma raises on purpose, drawn in one place.
+
+A message is one sentence that says what is wrong and where, and what to do where we know it. The command line maps
+`exit_code`, the service maps `http_status`; both are set here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class MelismaError(Exception):
+    """Root of the tree: something went wrong that the caller may want to catch."""
+
+    exit_code = 1
+    http_status = 500
+
+
+class MissingDependency(MelismaError):
+    """An optional part is not installed; the sentence names the command that adds it."""
+
+    exit_code = 3
+    http_status = 501
+
+
+class OutputError(MelismaError):
+    """A result could not be written."""
+
+    exit_code = 2
+    http_status = 500
+
+
+class InputError(MelismaError):
+    """What the caller gave cannot be used."""
+
+    exit_code = 2
+    http_status = 422
+
+
+class AudioError(InputError):
+    """The recording cannot be used."""
+
+
+class NotAudio(AudioError):
+    """The file holds nothing that libsndfile or ffmpeg can decode."""
+
+
+class EmptyAudio(AudioError):
+    """The file is empty or holds no sample."""
+
+
+class DamagedAudio(AudioError):
+    """The file breaks off, or holds values that are no numbers."""
+
+
+class AudioTooLong(AudioError):
+    """The recording is longer than the limit."""
+
+
+class NeedsFfmpeg(AudioError, MissingDependency):
+    """The container needs an ffmpeg that is not on the path."""
+
+    exit_code = 2
+    http_status = 422
+
+
+class LyricsError(InputError):
+    """The lyrics cannot be used."""
+
+
+class FormatError(InputError):
+    """A file does not hold what its format promises; the message carries file format and line."""
+
+    def __init__(self, format_name: str, message: str, line: int | None = None) -> None:
+        where = f", line {line}" if line is not None else ""
+        super().__init__(f"{format_name}{where}: {message}")
+        self.format_name, self.line = format_name, line
+
+
+class UnknownName(InputError):
+    """No engine, format or language has this name; the sentence lists those that exist."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"no {kind} is called {name!r}; there are: {', '.join(sorted(known))}")
+        self.kind, self.name = kind, name
+
+
+class TooFewFrames(InputError):
+    """The audio is too short for the text: no path can spell it."""
+
+    def __init__(self, n_frames: int, n_needed: int) -> None:
+        super().__init__(f"the audio has {n_frames} frames, these lyrics need {n_needed}: is this the right song?")
+        self.n_frames, self.n_needed = n_frames, n_needed
+
+
+class ModelError(MelismaError):
+    """A model file is missing, damaged or not the one that its card promises."""

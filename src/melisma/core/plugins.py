@@ -1,0 +1,48 @@
+"""Plug-ins by entry point: the built-in engines and formats enter by the same door as a stranger's."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from melisma.core.errors import MelismaError, UnknownName
+
+ENGINES = "melisma.engines"
+FORMATS = "melisma.formats"
+
+
+class DuplicatePlugin(MelismaError):
+    """Two installed packages offer a plug-in of one name."""
+
+
+@lru_cache(maxsize=None)
+def _points(group: str) -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=group):
+        other = found.get(point.name)
+        if other is not None and other.value != point.value:
+            raise DuplicatePlugin(
+                f"two plug-ins of {group} are called {point.name!r}: {other.value} and {point.value}; uninstall one"
+            )
+        found[point.name] = point
+    return found
+
+
+def names(group: str) -> list[str]:
+    """Names of the plug-ins of a group, sorted, without loading any."""
+    return sorted(_points(group))
+
+
+def load(group: str, name: str) -> Any:
+    """Load one plug-in.
+
+    Raises
+    ------
+    UnknownName
+        If no installed package offers it; the sentence lists what exists.
+    """
+    points = _points(group)
+    if name not in points:
+        raise UnknownName(group.removeprefix("melisma.").removesuffix("s"), name, points)
+    return points[name].load()

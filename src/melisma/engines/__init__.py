@@ -1,0 +1,1 @@
+"""From a waveform to an emission: one module per engine."""

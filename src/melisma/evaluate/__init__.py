@@ -1,0 +1,1 @@
+"""A folder of songs, the pipeline and the metrics give a table."""

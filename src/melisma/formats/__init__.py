@@ -1,0 +1,1 @@
+"""Alignments to files and back: one module per format."""

@@ -1,0 +1,1 @@
+"""The walk from recording and lyrics to an alignment: the only place where stages meet."""

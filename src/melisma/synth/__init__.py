@@ -1,0 +1,1 @@
+"""Songs with exact truth, for the demo, for tests and for augmentation."""

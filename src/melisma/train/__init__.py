@@ -1,0 +1,1 @@
+"""One short training loop per task."""
