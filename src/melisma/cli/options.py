@@ -1,0 +1,32 @@
+"""Shell completion for names that plug-ins bring."""
+
+from __future__ import annotations
+
+
+def complete_formats(incomplete: str) -> list[str]:
+    """Complete the last name of a comma-separated list of formats."""
+    from melisma.cli.outputs import format_names
+
+    done, comma, last = incomplete.rpartition(",")
+    return [f"{done}{comma}{name}" for name in format_names() if name.startswith(last)]
+
+
+def complete_engines(incomplete: str) -> list[str]:
+    """Complete the name of an installed engine."""
+    from melisma.core import plugins
+
+    return [name for name in plugins.names(plugins.ENGINES) if name.startswith(incomplete)]
+
+
+def complete_languages(incomplete: str) -> list[str]:
+    """Complete a language code."""
+    from melisma.text import espeak
+
+    return sorted(code for code in espeak.languages() if code.startswith(incomplete))
+
+
+def complete_models(incomplete: str) -> list[str]:
+    """Complete the id of an embedded model."""
+    from melisma.models import embedded
+
+    return [card.model_id for card in embedded.cards() if card.model_id.startswith(incomplete)]

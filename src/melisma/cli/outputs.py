@@ -1,0 +1,183 @@
+"""Where results go: checked before the work begins, written together or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from melisma.core.errors import InputError, OutputError, UnknownName
+
+if TYPE_CHECKING:
+    from melisma.core.files import Format
+    from melisma.core.records import Alignment
+
+KARAOKE = "karaoke"  # a page needs the recording too, so it is no plug-in of melisma.formats
+_PAGE_SUFFIXES = (".html", ".htm")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One result: a format's name and the file to write, or None for standard output."""
+
+    format: str
+    path: Path | None
+
+
+def format_names() -> list[str]:
+    """Every name that `--format` takes."""
+    from melisma.core import plugins
+
+    return sorted([*plugins.names(plugins.FORMATS), KARAOKE])
+
+
+def split_names(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Read `--format lrc,ass --format srt`: names in the order given, each once.
+
+    Raises
+    ------
+    UnknownName
+        If no format has one of the names; the sentence lists them all.
+    """
+    names = [name.strip().lower() for item in given or () for name in item.split(",") if name.strip()]
+    known = format_names()
+    for name in names:
+        if name not in known:
+            raise UnknownName("format", name, known)
+    return tuple(dict.fromkeys(names))
+
+
+def plan(stem: str, formats: tuple[str, ...], output: str | None, inputs: Sequence[Path]) -> tuple[Target, ...]:
+    """Decide what is written where, and find out now what would only fail after the work.
+
+    Parameters
+    ----------
+    stem : str
+        Name without suffix, for results whose file is not named.
+    formats : tuple of str
+        Names of formats; none means the one that the file's name tells, or JSON.
+    output : str, optional
+        A file, a folder (one that exists, or a name that ends in a slash), ``-`` for standard output, or None for the
+        current folder.
+    inputs : sequence of Path
+        Files that must not be overwritten.
+
+    Raises
+    ------
+    InputError
+        If several results would go to one place, or a result would overwrite an input.
+    OutputError
+        If a place cannot be written.
+    """
+    if output == "-":
+        return (Target(_only(formats or ("json",), "standard output takes one format"), None),)
+    if output is None or output.endswith("/") or Path(output).is_dir():
+        folder = Path(output or "")
+        targets = tuple(Target(name, folder / (stem + _suffix(name))) for name in formats or ("json",))
+    else:
+        only = (
+            _only(formats, f"{output} takes one format; several go into a folder (-o {output}/)") if formats else None
+        )
+        targets = (Target(only or _format_of(Path(output)), Path(output)),)
+    seen: dict[Path, str] = {}
+    for target in targets:
+        path = target.path or Path()
+        if path in seen:
+            raise InputError(f"{seen[path]} and {target.format} would both be written to {path}: name each with -o")
+        seen[path] = target.format
+        _check_place(path, may_make_folder=output is not None and output.endswith("/"))
+        for source in inputs:
+            if path.exists() and source.exists() and path.samefile(source):
+                raise InputError(f"{path} would overwrite the input {source}: name another file with -o")
+    return targets
+
+
+def render(alignment: Alignment, name: str, audio: Path | None = None, title: str | None = None) -> bytes:
+    """Write an alignment as the bytes of a file in the named format."""
+    if name == KARAOKE:
+        from melisma.formats.karaoke import page_for_file
+
+        if audio is None:
+            raise InputError("a karaoke page needs the recording: melisma karaoke ALIGNMENT.json --audio FILE")
+        return page_for_file(alignment, audio, title=title).encode("utf-8")
+    from melisma.core.files import format_named
+
+    return format_named(name).write(alignment).encode("utf-8")
+
+
+def write_all(targets: Sequence[Target], render_as: Callable[[str], bytes]) -> None:
+    """Render every result, then write them; when one cannot be written, those already made are taken back.
+
+    Raises
+    ------
+    OutputError
+        If a file or its folder cannot be written.
+    """
+    rendered = [(target.path, render_as(target.format)) for target in targets]
+    made: list[Path] = []
+    try:
+        for path, data in rendered:
+            if path is None:
+                typer.echo(data, nl=False)
+                continue
+            if not path.exists():
+                made.append(path)
+            _write(path, data)
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _write(path: Path, data: bytes) -> None:
+    from melisma.core.files import write_atomically
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():  # a device or a pipe: written to, never replaced by a file
+            path.write_bytes(data)
+        else:
+            write_atomically(path.resolve(), data)  # a link stays a link
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _check_place(path: Path, *, may_make_folder: bool) -> None:
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder")
+    folder = path.parent
+    if not folder.exists():
+        if may_make_folder:
+            return
+        raise OutputError(f"cannot write {path}: there is no folder {folder}")
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: {folder} is not a folder")
+    if not os.access(path if path.exists() and not path.is_file() else folder, os.W_OK):
+        raise OutputError(f"cannot write {path}: no permission to write there")
+
+
+def _only(formats: tuple[str, ...], otherwise: str) -> str:
+    if len(formats) != 1:
+        raise InputError(f"{otherwise}, not {len(formats)}: {', '.join(formats)}")
+    return formats[0]
+
+
+def _suffix(name: str) -> str:
+    if name == KARAOKE:
+        return _PAGE_SUFFIXES[0]
+    from melisma.core.files import format_named
+
+    return format_named(name).suffixes[0]
+
+
+def _format_of(path: Path) -> str:
+    if path.suffix.lower() in _PAGE_SUFFIXES:
+        return KARAOKE
+    from melisma.core.files import format_of
+
+    found: Format = format_of(path)
+    return found.name
