@@ -1,1 +1,1 @@
-"""Songs with exact truth, for the demo, for tests and for augmentation."""
+"""Songs with exact truth: espeak-ng's voice made to sing, over an accompaniment, for the demo, tests and training."""
