@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -16,7 +16,7 @@ class DuplicatePlugin(MelismaError):
     """Two installed packages offer a plug-in of one name."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _points(group: str) -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=group):

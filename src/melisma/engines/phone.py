@@ -1,0 +1,86 @@
+"""The embedded engine: log-mels through a small convolutional network in onnxruntime, on the CPU, without a hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from melisma.core.errors import ModelError
+from melisma.core.records import Emission, Float32, Waveform
+from melisma.core.settings import n_threads
+from melisma.core.timebase import Timebase
+from melisma.engines.protocol import Licence, Progress
+from melisma.models import embedded, features
+from melisma.text.g2p import G2P, EspeakG2P
+
+DEFAULT_MODEL = "phone-0.1"
+STRIDE = 3  # feature frames per emission frame
+_WINDOW = 2000  # emission frames per run of the network: 60 s
+
+
+class PhoneEngine:
+    """Phones of any language that espeak-ng spells, on a recording of any length, in bounded memory."""
+
+    name = "phone"
+    version = "1"
+    sample_rate = features.SAMPLE_RATE
+    blank = 0
+
+    def __init__(self, model: str | Path = DEFAULT_MODEL, g2p: G2P | None = None, window: int = _WINDOW) -> None:
+        self.card = embedded.card(str(model))
+        self.model_id, self.model_revision = self.card.model_id, self.card.revision
+        self.licence = Licence(self.card.licence, commercial=True)
+        self.labels = self.card.labels
+        self._g2p: G2P = g2p or EspeakG2P(self.labels[1:])
+        self._window = window
+        self._session = _open(self.card.path)
+
+    def spell(self, word: str, language: str) -> Sequence[str]:
+        """Return the phones of a word; none if it has no sound of its own."""
+        return self._g2p.phones(word, language)
+
+    def emit(self, waveform: Waveform, progress: Progress | None = None) -> Emission:
+        """Return log-probabilities of phones and of a voice, one frame every 30 ms.
+
+        The network sees windows that overlap by its whole reach, so that the emission is the one that the recording
+        would give in one piece.
+        """
+        if waveform.sample_rate != self.sample_rate:
+            raise ValueError(f"the phone engine takes {self.sample_rate} Hz, not {waveform.sample_rate} Hz")
+        normal = features.normalise(features.log_mel(waveform.samples))
+        total = -(-len(normal) // STRIDE)
+        normal = np.pad(normal, ((0, total * STRIDE - len(normal)), (0, 0)))
+        log_probs = np.empty((total, len(self.labels)), np.float32)
+        vocal = np.empty(total, np.float32)
+        for first in range(0, total, self._window):
+            last = min(first + self._window, total)
+            low, high = max(0, first - self.card.reach), min(total, last + self.card.reach)
+            got, voice = self._run(normal[low * STRIDE : high * STRIDE])
+            log_probs[first:last] = got[first - low : last - low]
+            vocal[first:last] = voice[first - low : last - low]
+            if progress:
+                progress(last / total)
+        clock = Timebase(self.sample_rate, STRIDE * features.HOP)
+        return Emission(
+            log_probs, self.labels, self.blank, clock, len(waveform.samples), vocal, self.card.onset_shift_s
+        )
+
+    def _run(self, normal: Float32) -> tuple[Float32, Float32]:
+        got, voice = self._session.run(None, {"features": np.ascontiguousarray(normal.T)[None]})
+        return got[0], voice[0]
+
+
+def _open(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own, undocumented classes
+        raise ModelError(f"the model {path.name} cannot be loaded: {error}") from error

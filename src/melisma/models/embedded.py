@@ -1,0 +1,63 @@
+"""The models that ship inside the package: ONNX files, each with a card that says where it comes from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from melisma.core.errors import ModelError, UnknownName
+
+_WEIGHTS = files("melisma.models") / "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Facts of a model that programs need, and the card that people read (Markdown)."""
+
+    model_id: str
+    revision: str  # first 16 hexadecimal digits of the SHA-256 of the ONNX file
+    title: str
+    licence: str  # SPDX
+    languages: tuple[str, ...]  # languages of the training recordings
+    labels: tuple[str, ...]  # label 0 is the blank
+    n_parameters: int
+    size_bytes: int
+    reach: int  # emission frames that one frame sees on either side
+    onset_shift_s: float  # added to every onset: how late the network speaks, measured on synthetic songs
+    card_text: str
+    path: Path
+
+
+@cache
+def cards() -> tuple[ModelCard, ...]:
+    """Return the cards of all embedded models, by id."""
+    found = []
+    for entry in sorted(_WEIGHTS.iterdir(), key=lambda e: e.name):
+        if not entry.name.endswith(".json"):
+            continue
+        facts = json.loads(entry.read_text(encoding="utf-8"))
+        stem = entry.name.removesuffix(".json")
+        path = Path(str(_WEIGHTS / f"{stem}.onnx"))
+        if not path.is_file():
+            raise ModelError(f"the embedded model {stem} is missing: reinstall melisma")
+        facts |= {key: tuple(facts[key]) for key in ("languages", "labels")}
+        card = (_WEIGHTS / f"{stem}.md").read_text(encoding="utf-8")
+        found.append(ModelCard(**facts, size_bytes=path.stat().st_size, card_text=card, path=path))
+    return tuple(found)
+
+
+def card(model_id: str) -> ModelCard:
+    """Return one card by id.
+
+    Raises
+    ------
+    UnknownName
+        If no embedded model has this id.
+    """
+    for one in cards():
+        if one.model_id == model_id:
+            return one
+    raise UnknownName("embedded model", model_id, [one.model_id for one in cards()])

@@ -1,0 +1,86 @@
+"""Log-mel features in NumPy: the same code prepares the training corpus and feeds the shipped model.
+
+Frame i is centred on sample `i * HOP + HOP / 2`, so three frames make one emission frame whose centre is the centre
+of its own 30 ms; the recording is padded with zeros at both ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from melisma.core.records import Float32
+
+SAMPLE_RATE = 16000
+HOP = 160  # 10 ms
+WINDOW = 400  # 25 ms
+N_FFT = 512
+N_MELS = 64
+_LOW_HZ, _HIGH_HZ = 60.0, 7800.0
+# Power below which nothing is heard: about −100 dB under full scale, summed over a mel band.
+FLOOR = 1e-8
+_BLOCK = 3000  # frames per pass, so that memory stays bounded whatever the length
+
+
+def n_frames(n_samples: int) -> int:
+    """Return the number of feature frames of a recording: one per hop begun."""
+    return -(-n_samples // HOP)
+
+
+def _mel(hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return 2595.0 * np.log10(1.0 + hz / 700.0)
+
+
+@cache
+def filterbank() -> Float32:
+    """Return triangular mel filters, float32 [N_FFT / 2 + 1, N_MELS], each of unit height (O'Shaughnessy's scale)."""
+    edges_mel = np.linspace(_mel(np.array(_LOW_HZ)), _mel(np.array(_HIGH_HZ)), N_MELS + 2)
+    edges = 700.0 * (10.0 ** (edges_mel / 2595.0) - 1.0)
+    bins = np.arange(N_FFT // 2 + 1) * SAMPLE_RATE / N_FFT
+    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
+    filters: Float32 = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    return filters
+
+
+@cache
+def _window() -> Float32:
+    window: Float32 = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
+    return window
+
+
+def _blocks(samples: Float32) -> Iterator[Float32]:
+    lead = (WINDOW - HOP) // 2
+    total = n_frames(len(samples))
+    for first in range(0, total, _BLOCK):
+        count = min(_BLOCK, total - first)
+        start = first * HOP - lead
+        stop = start + (count - 1) * HOP + WINDOW
+        piece = samples[max(start, 0) : min(stop, len(samples))]
+        piece = np.pad(piece, (max(-start, 0), max(stop - len(samples), 0)))
+        frames = np.lib.stride_tricks.sliding_window_view(piece, WINDOW)[::HOP]
+        spectrum = np.fft.rfft(frames * _window(), N_FFT)
+        power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+        yield power @ filterbank()
+
+
+def mel_power(samples: Float32) -> Float32:
+    """Return mel band powers, float32 [n_frames, N_MELS], of mono audio at 16 kHz."""
+    power: Float32 = np.concatenate([np.zeros((0, N_MELS), np.float32), *_blocks(samples)])
+    return power
+
+
+def log_mel(samples: Float32) -> Float32:
+    """Return natural-log mel powers, float32 [n_frames, N_MELS], of mono audio at 16 kHz."""
+    return np.asarray(np.log(mel_power(samples) + FLOOR), np.float32)
+
+
+def normalise(log_power: Float32) -> Float32:
+    """Give every band zero mean and unit deviation over the recording: gain and colour of a recording drop out."""
+    mean = log_power.mean(axis=0, dtype=np.float64)
+    deviation = log_power.std(axis=0, dtype=np.float64)
+    normal: Float32 = ((log_power - mean) / (deviation + 1e-2)).astype(np.float32)
+    return normal

@@ -1,0 +1,91 @@
+"""The embedded acoustic model as a torch network: log-mels in, phones (CTC) and vocal activity out.
+
+Dense dilated convolutions: on a CPU they train several times faster than depthwise ones, and a window of audio sees
+exactly what the whole recording would, so windows can be cut anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from melisma.models.features import N_MELS
+
+STRIDE = 3  # feature frames per emission frame
+STEM_KERNEL = 9
+STEM_PADDING = 3  # so that emission frame j is centred on feature frame 3 j + 1
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNetConfig:
+    """Shape of the network."""
+
+    n_labels: int  # with the blank, which is label 0
+    channels: int = 384
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 16)
+    kernel: int = 3
+    dropout: float = 0.1
+
+    @property
+    def reach(self) -> int:
+        """Emission frames that one frame sees on either side."""
+        return sum(self.dilations) * (self.kernel - 1) // 2 + -(-STEM_KERNEL // STRIDE)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a checkpoint."""
+        return asdict(self)
+
+
+class _Block(nn.Module):
+    def __init__(self, channels: int, kernel: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        padding = dilation * (kernel - 1) // 2
+        self.conv = nn.Conv1d(channels, channels, kernel, padding=padding, dilation=dilation, bias=False)
+        self.norm = nn.BatchNorm1d(channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        out: Tensor = (x + self.dropout(torch.relu(self.norm(self.conv(x))))) * mask
+        return out
+
+
+class PhoneNet(nn.Module):
+    """CTC phone recogniser with a vocal-activity output beside it."""
+
+    def __init__(self, config: PhoneNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = nn.Conv1d(N_MELS, config.channels, STEM_KERNEL, STRIDE, STEM_PADDING, bias=False)
+        self.stem_norm = nn.BatchNorm1d(config.channels)
+        self.blocks = nn.ModuleList(
+            _Block(config.channels, config.kernel, dilation, config.dropout) for dilation in config.dilations
+        )
+        self.head = nn.Conv1d(config.channels, config.n_labels + 1, 1)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Run a batch.
+
+        Parameters
+        ----------
+        features : float32 [batch, N_MELS, n_feature_frames]
+            Normalised log-mels, zero beyond each length; the number of frames divides by STRIDE.
+        lengths : int64 [batch]
+            Emission frames of each item.
+
+        Returns
+        -------
+        logits : float32 [batch, n_labels, n_frames]
+            Unnormalised scores; label 0 is the blank.
+        vocal : float32 [batch, n_frames]
+            Logit of a voice being heard.
+        """
+        n_frames = features.shape[2] // STRIDE
+        mask = (torch.arange(n_frames)[None] < lengths[:, None]).to(features.dtype)[:, None]
+        x = torch.relu(self.stem_norm(self.stem(features))) * mask
+        for block in self.blocks:
+            x = block(x, mask)
+        out: Tensor = self.head(x).float()
+        return out[:, :-1], out[:, -1]

@@ -1,0 +1,181 @@
+"""Recordings and transcripts to arrays in memory: mel powers as float16 logs, phones as label ids; cached on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, Field, ValidationError
+
+from melisma.audio import decode
+from melisma.core.errors import InputError, MelismaError
+from melisma.core.records import Float32, Int64
+from melisma.models import features
+from melisma.text.g2p import EspeakG2P
+from melisma.text.phones import INVENTORY
+
+log = logging.getLogger(__name__)
+Float16 = npt.NDArray[np.float16]
+Row = TypeVar("Row", bound=BaseModel)
+
+
+class UtteranceRow(BaseModel):
+    """One line of the speech manifest."""
+
+    id: str
+    audio: str
+    transcript: str
+    duration: Annotated[float, Field(gt=0)]
+    language: str
+    speaker_id: str
+
+
+class NoiseRow(BaseModel):
+    """One line of the manifest of music and ambience."""
+
+    id: str
+    audio: str
+    duration: Annotated[float, Field(gt=0)]
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A recording as log-mel powers, float16 [n_frames, N_MELS], and what is said in it."""
+
+    id: str
+    language: str
+    speaker: str
+    log_power: Float16
+    labels: Int64  # ids of the phones, the blank being 0 and the inventory 1 …
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """A piece of music or ambience as log-mel powers, float16 [n_frames, N_MELS]."""
+
+    id: str
+    kind: str
+    log_power: Float16
+
+
+def read_manifest(path: Path, row: type[Row]) -> list[Row]:
+    """Read a JSONL manifest; a bad line is an error that names it."""
+    rows: list[Row] = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    rows.append(row.model_validate_json(line))
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    where = ".".join(str(part) for part in first["loc"])
+                    raise InputError(f"{path}, line {number}: {where}: {first['msg']}") from error
+    except OSError as error:
+        raise InputError(f"cannot read the manifest {path}: {error.strerror}") from error
+    return rows
+
+
+def _log_power(path: Path) -> Float16 | str:
+    try:
+        samples = decode.load(path, downmix="mean").samples
+    except MelismaError as error:
+        return str(error)
+    power = features.mel_power(np.asarray(samples, np.float32))
+    log_power: Float16 = np.log(power + features.FLOOR).astype(np.float16)
+    return log_power
+
+
+def _decode_all(paths: list[Path], workers: int) -> Iterable[Float16 | str]:
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(_log_power, paths, chunksize=64)
+
+
+def _cached(paths: list[Path], cache: Path, workers: int) -> list[Float16 | str]:
+    """Decode every file once; the shard is named after what it holds, so a changed corpus gives a new one."""
+    key = hashlib.sha256(json.dumps([[str(p), p.stat().st_size] for p in paths]).encode()).hexdigest()[:16]
+    shard = cache / f"mel-{features.N_MELS}-{key}.npz"
+    if not shard.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        found = list(_decode_all(paths, workers))
+        lengths = np.array([-1 if isinstance(f, str) else len(f) for f in found])
+        frames = np.concatenate([f for f in found if not isinstance(f, str)])
+        reasons = np.array([f if isinstance(f, str) else "" for f in found])
+        partial = shard.with_suffix(".part.npz")
+        np.savez(partial, lengths=lengths, frames=frames, reasons=reasons)
+        partial.rename(shard)
+    with np.load(shard, allow_pickle=False) as data:
+        lengths, frames, reasons = data["lengths"], data["frames"], data["reasons"]
+    out: list[Float16 | str] = []
+    at = 0
+    for length, reason in zip(lengths, reasons, strict=True):
+        if length < 0:
+            out.append(str(reason))
+            continue
+        out.append(frames[at : at + length])
+        at += length
+    return out
+
+
+def load_speech(root: Path, cache: Path, skip: frozenset[str], workers: int) -> list[Clip]:
+    """Load a speech corpus, `root/manifest.jsonl` with audio beside it, without the languages in `skip`.
+
+    A clip that cannot be decoded or has no phones is left out with a logged reason, never silently.
+    """
+    rows = [r for r in read_manifest(root / "manifest.jsonl", UtteranceRow) if r.language not in skip]
+    g2p = EspeakG2P()
+    index = {phone: i for i, phone in enumerate(INVENTORY, 1)}
+    clips: list[Clip] = []
+    for row, found in zip(rows, _cached([root / r.audio for r in rows], cache, workers), strict=True):
+        if isinstance(found, str):
+            log.warning("left out %s: %s", row.id, found)
+            continue
+        phones = [p for word in row.transcript.split() for p in g2p.phones(word, row.language)]
+        labels = np.array([index[p] for p in phones], np.int64)
+        needed = len(labels) + int((labels[1:] == labels[:-1]).sum())
+        if not phones or 3 * needed > len(found):
+            log.warning("left out %s: %d phones in %d frames", row.id, len(phones), len(found))
+            continue
+        clips.append(Clip(row.id, row.language, row.speaker_id, found, labels))
+    return clips
+
+
+def load_noise(root: Path, cache: Path, workers: int) -> list[Noise]:
+    """Load music and ambience, `root/manifest.jsonl` with audio beside it."""
+    rows = read_manifest(root / "manifest.jsonl", NoiseRow)
+    found = _cached([root / r.audio for r in rows], cache, workers)
+    return [Noise(r.id, r.kind, f) for r, f in zip(rows, found, strict=True) if not isinstance(f, str)]
+
+
+def split_speakers(clips: list[Clip], share: float, seed: int) -> tuple[list[Clip], list[Clip]]:
+    """Split into training and held-out clips with no speaker in both.
+
+    Speakers are drawn per language until `share` of its clips are held out; a language with one speaker, or whose
+    smallest speaker is too large, gives none.
+    """
+    rng = np.random.default_rng(seed)
+    by_language: dict[str, dict[str, int]] = {}
+    for clip in clips:
+        speakers = by_language.setdefault(clip.language, {})
+        speakers[clip.speaker] = speakers.get(clip.speaker, 0) + 1
+    held: set[str] = set()
+    for _, speakers in sorted(by_language.items()):
+        room = share * sum(speakers.values())
+        for speaker in rng.permutation(sorted(speakers)):
+            if speakers[speaker] <= room:
+                held.add(str(speaker))
+                room -= speakers[speaker]
+    return [c for c in clips if c.speaker not in held], [c for c in clips if c.speaker in held]
+
+
+def normalised(power: Float32) -> Float32:
+    """Mel powers to what the network reads."""
+    return features.normalise(np.log(power + features.FLOOR))

@@ -1,0 +1,118 @@
+"""A trained network to ONNX, by hand: convolutions with their norms folded in, weights stored as float16.
+
+The graph is small and plain, so it needs no exporter and runs on any onnxruntime; a test holds it against torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from melisma.core.errors import InputError
+from melisma.core.files import write_atomically
+from melisma.models.features import N_MELS
+from melisma.models.phone_net import STEM_PADDING, STRIDE, PhoneNet, PhoneNetConfig
+from melisma.text.phones import INVENTORY
+
+_OPSET = 17
+
+
+class _Graph:
+    """Nodes and weights as they are added."""
+
+    def __init__(self, half: bool) -> None:
+        self.nodes: list[Any] = []
+        self.weights: list[Any] = []
+        self.half = half
+
+    def weight(self, name: str, values: torch.Tensor) -> str:
+        array = values.detach().float().numpy()
+        if not self.half:
+            self.weights.append(numpy_helper.from_array(array, name))
+            return name
+        self.weights.append(numpy_helper.from_array(array.astype(np.float16), f"{name}_half"))
+        return self.node("Cast", [f"{name}_half"], name, to=TensorProto.FLOAT)
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def conv(self, x: str, name: str, conv: torch.nn.Conv1d, norm: torch.nn.BatchNorm1d | None) -> str:
+        weight = conv.weight
+        bias = conv.bias if conv.bias is not None else torch.zeros(weight.shape[0])
+        if norm is not None:
+            assert norm.running_var is not None and norm.running_mean is not None  # noqa: S101 - narrows the type
+            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            weight, bias = weight * scale[:, None, None], norm.bias + (bias - norm.running_mean) * scale
+        inputs = [x, self.weight(f"{name}_w", weight), self.weight(f"{name}_b", bias)]
+        padding = int(conv.padding[0])
+        return self.node(
+            "Conv", inputs, name, strides=[conv.stride[0]], dilations=[conv.dilation[0]], pads=[padding, padding]
+        )
+
+
+def to_onnx(net: PhoneNet, half: bool = True) -> onnx.ModelProto:
+    """Build the ONNX graph: `features` float32 [1, N_MELS, 3 n] → `log_probs` [1, n, n_labels], `vocal` [1, n]."""
+    graph = _Graph(half)
+    x = graph.node("Relu", [graph.conv("features", "stem", net.stem, net.stem_norm)], "stem_out")
+    for i, block in enumerate(net.blocks):
+        inner = graph.node("Relu", [graph.conv(x, f"block{i}", block.conv, block.norm)], f"block{i}_relu")  # type: ignore[arg-type]
+        x = graph.node("Add", [x, inner], f"block{i}_out")
+    scores = graph.node("Transpose", [graph.conv(x, "head", net.head, None)], "scores", perm=[0, 2, 1])
+    n_labels = net.config.n_labels
+    graph.weights.append(numpy_helper.from_array(np.array([n_labels, 1], np.int64), "parts"))
+    graph.nodes.append(helper.make_node("Split", [scores, "parts"], ["phones", "voice"], axis=2))
+    graph.node("LogSoftmax", ["phones"], "log_probs", axis=2)
+    graph.weights.append(numpy_helper.from_array(np.array([2], np.int64), "last_axis"))
+    graph.node("Squeeze", [graph.node("Sigmoid", ["voice"], "voice_p"), "last_axis"], "vocal")
+    made = helper.make_graph(
+        graph.nodes,
+        "phone",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", N_MELS, "n_features"])],
+        [
+            helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, ["batch", "n_frames", n_labels]),
+            helper.make_tensor_value_info("vocal", TensorProto.FLOAT, ["batch", "n_frames"]),
+        ],
+        graph.weights,
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model
+
+
+def load_average(checkpoint: Path) -> PhoneNet:
+    """Return the averaged network of a checkpoint, ready for use."""
+    try:
+        state = torch.load(checkpoint, weights_only=True)
+        config = state["config"]
+        shape = PhoneNetConfig(len(INVENTORY) + 1, config["channels"], tuple(config["dilations"]))
+        net = PhoneNet(shape)
+        net.load_state_dict(state["average"])
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise InputError(f"{checkpoint} is no checkpoint of a phone model: {error}") from error
+    return net.eval()
+
+
+def export(checkpoint: Path, folder: Path, facts: dict[str, Any]) -> Path:
+    """Write `<model_id>.onnx` and the facts of its card beside it; `facts` holds what the network cannot know."""
+    net = load_average(checkpoint)
+    data = to_onnx(net).SerializeToString()
+    name = facts["model_id"]
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {
+        "revision": hashlib.sha256(data).hexdigest()[:16],
+        "labels": ["", *INVENTORY],
+        "n_parameters": sum(p.numel() for p in net.parameters()),
+        "reach": net.config.reach + STEM_PADDING // STRIDE,
+    }
+    write_atomically(folder / f"{name}.onnx", data)
+    text = json.dumps(facts | known, ensure_ascii=False, indent=1) + "\n"
+    write_atomically(folder / f"{name}.json", text.encode("utf-8"))
+    return folder / f"{name}.onnx"
