@@ -20,6 +20,7 @@ from melisma.core.files import write_atomically
 from melisma.models.features import N_MELS
 from melisma.models.phone_net import STEM_PADDING, STRIDE, PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
+from melisma.train.phone import CardFacts
 
 _OPSET = 17
 
@@ -48,9 +49,9 @@ class _Graph:
         weight = conv.weight
         bias = conv.bias if conv.bias is not None else torch.zeros(weight.shape[0])
         if norm is not None:
-            assert norm.running_var is not None and norm.running_mean is not None  # noqa: S101 - narrows the type
-            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-            weight, bias = weight * scale[:, None, None], norm.bias + (bias - norm.running_mean) * scale
+            learnt = norm.state_dict()
+            scale = learnt["weight"] / torch.sqrt(learnt["running_var"] + norm.eps)
+            weight, bias = weight * scale[:, None, None], learnt["bias"] + (bias - learnt["running_mean"]) * scale
         inputs = [x, self.weight(f"{name}_w", weight), self.weight(f"{name}_b", bias)]
         padding = int(conv.padding[0])
         return self.node(
@@ -100,11 +101,11 @@ def load_average(checkpoint: Path) -> PhoneNet:
     return net.eval()
 
 
-def export(checkpoint: Path, folder: Path, facts: dict[str, Any]) -> Path:
-    """Write `<model_id>.onnx` and the facts of its card beside it; `facts` holds what the network cannot know."""
+def export(checkpoint: Path, folder: Path, card: CardFacts) -> Path:
+    """Write `<model_id>.onnx` and the facts of its card, `<model_id>.json`, into a folder; return the first."""
     net = load_average(checkpoint)
     data = to_onnx(net).SerializeToString()
-    name = facts["model_id"]
+    name = card.model_id
     folder.mkdir(parents=True, exist_ok=True)
     known = {
         "revision": hashlib.sha256(data).hexdigest()[:16],
@@ -113,6 +114,6 @@ def export(checkpoint: Path, folder: Path, facts: dict[str, Any]) -> Path:
         "reach": net.config.reach + STEM_PADDING // STRIDE,
     }
     write_atomically(folder / f"{name}.onnx", data)
-    text = json.dumps(facts | known, ensure_ascii=False, indent=1) + "\n"
+    text = json.dumps(card.model_dump(mode="json") | known, ensure_ascii=False, indent=1) + "\n"
     write_atomically(folder / f"{name}.json", text.encode("utf-8"))
     return folder / f"{name}.onnx"

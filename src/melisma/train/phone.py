@@ -22,13 +22,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 from torch.nn import functional
 
-from melisma.core.errors import InputError
+from melisma.core.errors import InputError, OutputError
+from melisma.core.settings import n_threads
 from melisma.metrics.edit import edit_distance
 from melisma.models.features import N_MELS
 from melisma.models.phone_net import STRIDE, PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
 from melisma.train.augment import AugmentConfig, Example, Mood, augment, plain
 from melisma.train.corpus import Clip, Noise, load_noise, load_speech, split_speakers
+
+
+class CardFacts(BaseModel):
+    """What the released model's card says and the network cannot know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model_id: str = Field("phone-dev", pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    title: str = "Phones of many languages"
+    licence: str = "Apache-2.0"
+    languages: tuple[str, ...] = ()
+    onset_shift_s: float = 0.0  # measured on synthetic songs after training
 
 
 class PhoneTrainingConfig(BaseModel):
@@ -54,6 +67,7 @@ class PhoneTrainingConfig(BaseModel):
     skip_languages: frozenset[str] = frozenset()
     bf16: bool = True
     augment: dict[str, Any] = Field(default_factory=dict)
+    card: CardFacts = CardFacts()
 
     @classmethod
     def read(cls, path: Path) -> PhoneTrainingConfig:
@@ -304,7 +318,12 @@ def train(
     out : Path
         Folder of this run: checkpoint, log, cached features.
     """
-    workers = workers or os.cpu_count() or 1
+    torch.set_num_threads(n_threads())
+    workers = workers or n_threads()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
     clips = load_speech(corpus, out / "cache", config.skip_languages, workers)
     noises = load_noise(noise, out / "cache", workers) if noise else []
     training, held_out = split_speakers(clips, config.held_out, config.seed)
