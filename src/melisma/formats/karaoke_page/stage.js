@@ -1,0 +1,195 @@
+/* The lyrics on the page: one element a line, one a word, painted for a moment of the recording. */
+const RIGHT_TO_LEFT = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+const GLIDE_MS = 520; // how long the lyrics take to move to the next line
+const LET_GO_MS = 4000; // how long a reader who scrolled away is left alone while the song plays
+const COUNT_IN_DOTS = 4; // one a second
+
+class Stage {
+  constructor(view, sheet, timeline, { doubtBelow, reducedMotion }) {
+    this.view = view; // what scrolls
+    this.timeline = timeline;
+    this.reducedMotion = reducedMotion; // a MediaQueryList
+    this.words = timeline.words.map((word) => this.makeWord(word, doubtBelow));
+    this.lines = [];
+    this.countIns = new Map(); // line index to its element
+    for (const line of timeline.lines) this.addLine(sheet, line);
+    this.begun = 0; // timed words that have begun
+    this.filling = new Set(); // timed words that have begun and not ended
+    this.lit = null;
+    this.current = null; // the line in the middle
+    this.countIn = null;
+    this.following = true;
+    this.leftAloneUntil = 0;
+    this.glide = null;
+  }
+
+  makeWord(word, doubtBelow) {
+    const span = document.createElement("span");
+    span.className = "word";
+    span.dataset.word = word.index;
+    span.textContent = word.text;
+    if (RIGHT_TO_LEFT.test(word.text)) span.classList.add("leftwards");
+    if (!word.timed) span.classList.add("unsung");
+    if (word.confidence !== null && word.confidence < doubtBelow) span.classList.add("doubtful");
+    if (word.confidence !== null) span.dataset.confidence = word.confidence.toFixed(2);
+    return span;
+  }
+
+  addLine(sheet, line) {
+    const element = document.createElement("div");
+    element.className = line.start === undefined ? "line unsung" : "line";
+    element.dir = "auto";
+    element.dataset.line = line.index;
+    element.setAttribute("role", "button"); // Enter or a click seeks to it
+    element.tabIndex = -1;
+    const before = this.timeline.lines[line.index - 1];
+    if (before && before.stanza !== line.stanza) element.classList.add("stanza");
+    for (const word of line.words) {
+      if (element.childNodes.length) element.append(" ");
+      element.append(this.words[word.index]);
+    }
+    if (typeof line.pauseFrom === "number") {
+      const countIn = makeCountIn();
+      this.countIns.set(line.index, countIn);
+      sheet.append(countIn);
+    }
+    this.lines.push(element);
+    sheet.append(element);
+  }
+
+  /* Shows one moment. Only what changed since the last moment is written. */
+  paint(time, now, playing) {
+    this.paintWords(time);
+    this.paintLine(time);
+    this.paintCountIn(time);
+    if (!this.following && playing && now > this.leftAloneUntil) this.follow();
+    this.moveGlide(now);
+  }
+
+  paintWords(time) {
+    const { timed } = this.timeline;
+    const begun = countBegun(timed, "start", time);
+    if (begun < this.begun) this.rewind(begun, time);
+    for (let i = this.begun; i < begun; i++) this.filling.add(timed[i]);
+    this.begun = begun;
+    let lit = null;
+    for (const word of this.filling) {
+      const element = this.words[word.index];
+      if (time + ROUNDING >= word.until) {
+        this.filling.delete(word);
+        element.classList.remove("filling");
+        element.classList.add("sung");
+      } else {
+        element.classList.add("filling");
+        const share = clamp((time - word.start) / (word.until - word.start), 0, 1);
+        if (!this.reducedMotion.matches) element.style.setProperty("--sung-share", share.toFixed(4));
+        lit = word; // the set keeps the order of the song, so the last one to begin wins
+      }
+    }
+    this.light(lit);
+  }
+
+  light(word) {
+    if (word === this.lit) return;
+    if (this.lit) this.words[this.lit.index].classList.remove("lit");
+    if (word) this.words[word.index].classList.add("lit");
+    this.lit = word;
+  }
+
+  rewind(begun, time) {
+    const { timed } = this.timeline;
+    for (let i = begun; i < this.begun; i++) this.words[timed[i].index].classList.remove("sung", "filling");
+    this.filling.clear();
+    for (let i = 0; i < begun; i++) {
+      if (time + ROUNDING >= timed[i].until) continue;
+      this.words[timed[i].index].classList.remove("sung");
+      this.filling.add(timed[i]);
+    }
+  }
+
+  paintLine(time) {
+    const { timedLines } = this.timeline;
+    const line = timedLines[Math.max(0, countBegun(timedLines, "focusAt", time) - 1)];
+    if (!line || line === this.current) return;
+    for (const element of this.lines) {
+      element.removeAttribute("aria-current");
+      element.classList.remove("past", "near");
+      element.tabIndex = -1;
+    }
+    for (let i = 0; i < line.index; i++) this.lines[i].classList.add("past");
+    this.lines[line.index + 1]?.classList.add("near");
+    const element = this.lines[line.index];
+    element.setAttribute("aria-current", "true");
+    element.tabIndex = 0;
+    const first = this.current === null;
+    this.current = line;
+    this.onLine?.(line);
+    if (this.following) this.centre(!first);
+  }
+
+  paintCountIn(time) {
+    const line = this.current;
+    const counting = line && typeof line.pauseFrom === "number" && time >= line.pauseFrom && time < line.start;
+    const element = counting ? this.countIns.get(line.index) : null;
+    if (element !== this.countIn) {
+      this.countIn?.classList.remove("counting");
+      element?.classList.add("counting");
+      this.countIn = element;
+    }
+    if (!element) return;
+    const left = line.start - time;
+    const label = left > COUNT_IN_DOTS ? clock(left) : "";
+    if (element.firstChild.textContent !== label) element.firstChild.textContent = label;
+    for (let i = 0; i < COUNT_IN_DOTS; i++) {
+      const size = clamp(left - i, 0, 1);
+      const shown = this.reducedMotion.matches ? Math.ceil(size) : size;
+      element.children[i + 1].style.setProperty("--size", shown.toFixed(3));
+    }
+  }
+
+  /* Brings the current line to the middle, gliding there unless motion is unwelcome. */
+  centre(smoothly) {
+    if (!this.current) return;
+    const element = this.lines[this.current.index];
+    const target = element.offsetTop + element.offsetHeight / 2 - this.view.clientHeight / 2;
+    if (!smoothly || this.reducedMotion.matches) {
+      this.glide = null;
+      this.view.scrollTop = target;
+    } else {
+      this.glide = { from: this.view.scrollTop, to: target, begin: null };
+    }
+  }
+
+  moveGlide(now) {
+    if (!this.glide) return;
+    this.glide.begin ??= now;
+    const share = clamp((now - this.glide.begin) / GLIDE_MS, 0, 1);
+    const eased = 1 - (1 - share) ** 4;
+    this.view.scrollTop = this.glide.from + (this.glide.to - this.glide.from) * eased;
+    if (share === 1) this.glide = null;
+  }
+
+  follow() {
+    this.following = true;
+    this.onFollow?.(true);
+    this.centre(true);
+  }
+
+  /* A reader scrolls by hand: stop pulling the page from under the finger. */
+  letGo(now) {
+    this.glide = null;
+    this.leftAloneUntil = now + LET_GO_MS;
+    if (!this.following) return;
+    this.following = false;
+    this.onFollow?.(false);
+  }
+}
+
+function makeCountIn() {
+  const element = document.createElement("div");
+  element.className = "count-in";
+  element.setAttribute("aria-hidden", "true");
+  element.append(document.createElement("span"));
+  for (let i = 0; i < COUNT_IN_DOTS; i++) element.append(document.createElement("i"));
+  return element;
+}
