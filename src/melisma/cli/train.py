@@ -26,7 +26,7 @@ def phone(
     corpus: Annotated[Path, typer.Option(metavar="DIR", help="Speech: manifest.jsonl with its audio.")],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR", help="Checkpoint, log and cached features; goes on if there."),
+        typer.Option("--output", "-o", metavar="DIR", help="Checkpoint, log and cache; goes on if there."),
     ],
     noise: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Music and ambience to mix in: manifest.jsonl with its audio.")
@@ -50,9 +50,7 @@ def phone(
 
 @app.command()
 def export(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="The TOML file of the training; its [card] is used.")
-    ],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file of the training: its [card].")],
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="checkpoint.pt of the training.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for model and card facts.")],
     quiet: Quiet = False,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ class CardFacts(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model_id: str = Field("phone-dev", pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    model_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = "phone-dev"
     title: str = "Phones of many languages"
     licence: str = "Apache-2.0"
     languages: tuple[str, ...] = ()
