@@ -21,8 +21,8 @@ FORMATS = ("json", "lrc", "ass")
 # Singer, tempo and key of each song; a language without an entry takes the defaults.
 _SETTINGS: dict[str, tuple[str, float, str]] = {
     "en": ("low", 100.0, "G"),
-    "fr": ("high", 96.0, "Am"),
-    "hr": ("middle", 100.0, "D"),
+    "fr": ("middle", 96.0, "Am"),
+    "hr": ("low", 100.0, "D"),
 }
 
 
