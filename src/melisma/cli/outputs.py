@@ -118,30 +118,34 @@ def write_all(targets: Sequence[Target], render_as: Callable[[str], bytes]) -> N
         If a file or its folder cannot be written.
     """
     rendered = [(target.path, render_as(target.format)) for target in targets]
-    made: list[Path] = []
+    made: list[Path] = []  # files and folders that were not there before, in the order of making
     try:
         for path, data in rendered:
             if path is None:
                 typer.echo(data, nl=False)
-                continue
-            if not path.exists():
-                made.append(path)
-            _write(path, data)
+            else:
+                _write(path, data, made)
     except BaseException:
-        for path in made:
-            path.unlink(missing_ok=True)
+        for path in reversed(made):
+            path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
         raise
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, made: list[Path]) -> None:
     from melisma.core.files import write_atomically
 
+    missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in reversed(missing):
+            folder.mkdir()
+            made.append(folder)
         if path.exists() and not path.is_file():  # a device or a pipe: written to, never replaced by a file
             path.write_bytes(data)
-        else:
-            write_atomically(path.resolve(), data)  # a link stays a link
+            return
+        new = not path.exists()
+        write_atomically(path.resolve(), data)  # a link stays a link
+        if new:
+            made.append(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 

@@ -1,0 +1,25 @@
+# Tools come from the active environment; override one with e.g. `make check PYTHON=.venv/bin/python`.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+export MELISMA_SHARED ?= $(abspath ../shared)
+
+.PHONY: check lint types test bench format
+
+check: lint types test  ## what CI runs
+
+lint:
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy
+
+test:  ## tests, and the examples in docstrings
+	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+bench:  ## every script of benchmarks/, one after the other
+	@set -e; for script in $(sort $(wildcard benchmarks/*.py)); do echo "== $$script"; $(PYTHON) "$$script"; done
+
+format:
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
