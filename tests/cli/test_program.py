@@ -83,11 +83,19 @@ def test_a_path_that_fails_is_named(runner):
     assert (result.exit_code, result.stderr) == (2, "error: /there/song.mp3: Permission denied\n")
 
 
+def test_a_system_error_without_a_path_is_a_sentence(runner):
+    result = runner.invoke(program(OSError(5, "Input/output error")), ["go"])
+    assert (result.exit_code, result.stderr) == (1, "error: Input/output error\n")
+
+
+def test_too_little_memory_is_a_sentence(runner):
+    result = runner.invoke(program(MemoryError()), ["go"])
+    assert (result.exit_code, result.stderr) == (1, "error: there is not enough memory for this\n")
+
+
 def test_a_fault_of_ours_is_not_dressed_up(runner):
     result = runner.invoke(program(ZeroDivisionError("a bug")), ["go"])
     assert isinstance(result.exception, ZeroDivisionError)
-    result = runner.invoke(program(OSError(5, "Input/output error")), ["go"])
-    assert isinstance(result.exception, OSError)
 
 
 def test_an_interrupt_exits_with_130(runner):
@@ -112,6 +120,14 @@ def test_a_reader_that_goes_away_ends_the_program_without_a_word():
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 141
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
+def test_a_full_disk_behind_standard_output_is_a_sentence():
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "melisma.cli.main", "languages"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"error: No space left on device\n")
 
 
 def test_a_name_that_the_terminal_cannot_show_does_not_end_in_a_traceback(tmp_path):

@@ -50,10 +50,19 @@ class Program(TyperGroup):
             fail(ctx, str(error), error)
             raise typer.Exit(error.exit_code) from error
         except OSError as error:
+            fail(ctx, _sentence(error), error)
             if error.filename is None:
-                raise  # no path that the user gave: a fault of ours, to be seen whole
-            fail(ctx, f"{os.fsdecode(error.filename)}: {error.strerror or error}", error)
+                _drop_output()  # it may have been standard output that is full or gone
+                raise typer.Exit(MelismaError.exit_code) from error
             raise typer.Exit(_BAD_PATH) from error
+        except MemoryError as error:
+            fail(ctx, "there is not enough memory for this", error)
+            raise typer.Exit(MelismaError.exit_code) from error
+
+
+def _sentence(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{os.fsdecode(error.filename)}: {reason}" if isinstance(error.filename, (str, bytes)) else reason
 
 
 def fail(context: Any, sentence: str, error: BaseException) -> None:
