@@ -129,9 +129,9 @@ def test_a_recording_that_is_none(align, here, song):
     fails(align(audio=song.lyrics), here, "lyrics.txt")
 
 
-def test_lyrics_without_a_word(align, here, song):
-    song.lyrics.write_text("\n\n", encoding="utf-8")
-    fails(align(), here, "no sung word")
+def test_lyrics_without_a_sung_word(align, here, song):
+    song.lyrics.write_text("[Chorus]\n\n", encoding="utf-8")
+    fails(align(), here, "lyrics.txt")
 
 
 def test_more_words_than_the_recording_has_time_for(align, here, song):

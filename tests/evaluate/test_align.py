@@ -181,6 +181,12 @@ def test_a_broken_file_is_named(folder, name, text, sentence):
         evaluation.find_songs(folder)
 
 
+def test_an_unknown_engine_is_refused_before_any_song(folder, tmp_path):
+    with pytest.raises(InputError, match="no engine is called 'ears'; there are: phone"):
+        evaluation.evaluate_songs(folder, tmp_path / "out", engine="ears")
+    assert not (tmp_path / "out").exists()
+
+
 def test_no_job_is_refused(folder):
     with pytest.raises(InputError, match="jobs is a positive number, not 0"):
         evaluation.evaluate_songs(folder, jobs=0)

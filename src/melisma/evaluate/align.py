@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from melisma.core.errors import InputError
+from melisma.core import plugins
+from melisma.core.errors import InputError, MelismaError, UnknownName
 from melisma.core.files import format_named, write_atomically
 from melisma.core.records import Alignment
 from melisma.metrics import alignment as metrics
@@ -187,7 +188,8 @@ def align_and_score(song: Song, output: Path | None, engine: str) -> SongResult:
     except Exception as error:  # whatever breaks one song must not cost the others theirs; the note reports it
         if target:
             target.unlink(missing_ok=True)
-        return lost(song, " ".join(f"{type(error).__name__}: {error}".split()))
+        reason = str(error) if isinstance(error, MelismaError) else f"{type(error).__name__}: {error}"
+        return lost(song, " ".join(reason.split()))
 
 
 def evaluate_songs(
@@ -216,8 +218,11 @@ def evaluate_songs(
     Raises
     ------
     InputError
-        If the folder holds no songs or a broken one, or `jobs` is less than one.
+        If the folder holds no songs or a broken one, no engine has the name, or `jobs` is less than one.
     """
+    known = plugins.names(plugins.ENGINES)
+    if engine not in known:
+        raise UnknownName("engine", engine, known)
     if jobs < 1:
         raise InputError(f"jobs is a positive number, not {jobs}")
     songs = find_songs(directory)
