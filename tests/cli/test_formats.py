@@ -4,11 +4,9 @@ import os
 
 import pytest
 
-from melisma.cli import reading
 from melisma.cli.main import app
 from melisma.cli.outputs import format_names
 from melisma.core import files, plugins
-from melisma.core.errors import InputError
 from melisma.core.files import format_named
 
 READABLE = ["json", "lrc", "elrc", "srt", "vtt", "ass", "ttml", "textgrid", "ultrastar"]
@@ -83,7 +81,7 @@ def test_a_file_of_another_format(runner, here):
 
 def test_a_file_that_is_not_utf8(runner, here):
     (here / "bad.lrc").write_bytes(b"[00:01.00]boh\xe8me")
-    fails(runner, ["bad.lrc", "x.json"], "lrc: bad.lrc is not UTF-8 text (byte 13)", here)
+    fails(runner, ["bad.lrc", "x.json"], "lrc, line 1: the file is not UTF-8", here)
     assert os.listdir(here) == ["bad.lrc"]
 
 
@@ -109,8 +107,7 @@ def test_a_page_is_made_by_another_command(runner, saved, here):
     assert os.listdir(here) == []
 
 
-def test_a_format_that_is_only_written(saved, monkeypatch):
+def test_a_format_that_is_only_written(runner, monkeypatch, here):
     mute = dataclasses.replace(format_named("lrc"), name="mute", read=None)
     monkeypatch.setattr(files, "format_named", lambda name: mute)
-    with pytest.raises(InputError, match="mute can be written, but no alignment read from it"):
-        reading.read_alignment(saved, "mute")
+    fails(runner, ["-", "x.lrc", "--from", "mute"], "'mute' can be written but not read", here, input="")

@@ -24,6 +24,13 @@ def test_on_standard_output(runner, saved, song, here):
     assert os.listdir(here) == []
 
 
+def test_from_standard_input(runner, saved, song, here):
+    args = ["karaoke", "-", "--audio", str(song.audio)]
+    result = runner.invoke(app, args, input=saved.read_bytes())
+    assert result.exit_code == 0, result.output
+    assert os.listdir(here) == ["song.html"]
+
+
 def test_without_the_recording(runner, saved, here):
     result = runner.invoke(app, ["karaoke", str(saved), "-o", "page.html"])
     assert result.exit_code == 2

@@ -74,12 +74,11 @@ def convert(
     from melisma.core.errors import InputError
 
     from_stdin = str(source) == "-"
-    if from_stdin and not from_format:
-        raise InputError("standard input has no name that tells its format: say it with --from")
     if output == "-" and not to_format:
         raise InputError("standard output has no name that tells its format: say it with --to")
     names = outputs.split_names([to_format] if to_format else None)
-    targets = outputs.plan("alignment" if from_stdin else source.stem, names, output, [] if from_stdin else [source])
+    stem, inputs = ("alignment", []) if from_stdin else (source.stem, [source])
+    targets = outputs.plan(stem, names, output, inputs)
     alignment = read_alignment(source, from_format)
     outputs.write_all(targets, lambda name: outputs.render(alignment, name))
     if not quiet:

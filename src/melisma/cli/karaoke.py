@@ -11,7 +11,10 @@ from melisma.cli.program import Quiet, Verbose
 
 
 def karaoke(
-    alignment: Annotated[Path, typer.Argument(metavar="ALIGNMENT", help="An alignment: JSON, LRC, ASS, …")],
+    alignment: Annotated[
+        Path,
+        typer.Argument(metavar="ALIGNMENT", help="An alignment: JSON, LRC, ASS, …; - for JSON from standard input."),
+    ],
     audio: Annotated[Path, typer.Option(metavar="FILE", help="The recording; it goes into the page.")],
     output: Annotated[
         str | None,
@@ -19,7 +22,7 @@ def karaoke(
             "--output",
             "-o",
             metavar="PATH",
-            help="Page to write, or - for standard output; <name of the alignment>.html if not given.",
+            help="Page to write, or - for standard output; by default <name of the alignment>.html.",
         ),
     ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the page.")] = None,
@@ -30,8 +33,10 @@ def karaoke(
     from melisma.cli import outputs
     from melisma.cli.reading import read_alignment
 
-    targets = outputs.plan(alignment.stem, (outputs.KARAOKE,), output, [alignment, audio])
-    read = read_alignment(alignment)
+    from_stdin = str(alignment) == "-"
+    stem, inputs = (audio.stem, [audio]) if from_stdin else (alignment.stem, [alignment, audio])
+    targets = outputs.plan(stem, (outputs.KARAOKE,), output, inputs)
+    read = read_alignment(alignment, "json" if from_stdin else None)
     outputs.write_all(targets, lambda name: outputs.render(read, name, audio, title))
     if not quiet and targets[0].path is not None:
         typer.echo(f"wrote {targets[0].path}", err=True)

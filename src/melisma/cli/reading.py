@@ -1,4 +1,4 @@
-"""Alignments from files."""
+"""Alignments from files and from standard input."""
 
 from __future__ import annotations
 
@@ -7,40 +7,35 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from melisma.core.errors import FormatError, InputError
+from melisma.core.errors import InputError
 
 if TYPE_CHECKING:
     from melisma.core.records import Alignment
 
-_LIMIT_BYTES = 100_000_000  # an alignment of 10 hours of speech is a tenth of this; more is not an alignment
-
 
 def read_alignment(path: Path, format_name: str | None = None) -> Alignment:
-    """Read a file (``-`` is standard input) in the format named, or told from its name.
+    """Read a file in the format named, or told from its name; ``-`` is standard input, whose format must be named.
 
     Raises
     ------
     UnknownName
         If the format is unknown.
-    FormatError
-        If the file is not of the format, or not UTF-8.
     InputError
-        If alignments cannot be read from this format at all, or the file is far too large.
+        If the file cannot be read, or no alignment can be read from this format.
+    FormatError
+        If the file does not hold what its format promises.
     """
-    from melisma.core.files import format_named, format_of
+    from melisma.core.files import format_named
+    from melisma.formats.load import MAX_BYTES, decode, load
 
-    chosen = format_named(format_name) if format_name else format_of(path)
+    if str(path) != "-":
+        return load(path, format_name)
+    if not format_name:
+        raise InputError("standard input has no name that tells its format: say it with --from")
+    chosen = format_named(format_name)
     if chosen.read is None:
-        raise InputError(f"{path}: {chosen.name} can be written, but no alignment read from it")
-    if str(path) == "-":
-        data = typer.get_binary_stream("stdin").read(_LIMIT_BYTES + 1)
-    else:
-        with path.open("rb") as file:
-            data = file.read(_LIMIT_BYTES + 1)
-    if len(data) > _LIMIT_BYTES:
-        raise InputError(f"{path} is larger than {_LIMIT_BYTES // 1_000_000} MB: no alignment is")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError(chosen.name, f"{path} is not UTF-8 text (byte {error.start})") from error
-    return chosen.read(text)
+        raise InputError(f"files of the format {chosen.name!r} can be written but not read")
+    data = typer.get_binary_stream("stdin").read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise InputError(f"standard input is larger than {MAX_BYTES // 1_000_000} MB: no alignment is")
+    return chosen.read(decode(data, chosen.name))
