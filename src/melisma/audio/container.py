@@ -181,8 +181,8 @@ def _promised_bytes(frame: bytes) -> int | None:
     """Read the stream size from the Xing, Info or VBRI header in the first frame of an MP3."""
     for tag in (b"Xing", b"Info"):
         at = frame.find(tag, 4, 48)
-        if at > 0 and frame[at + 7] & 3 == 3:
+        if at > 0 and len(frame) >= at + 16 and frame[at + 7] & 3 == 3:  # it counts both frames and bytes
             return int.from_bytes(frame[at + 12 : at + 16]) or None
-    if frame[36:40] == b"VBRI":
+    if frame[36:40] == b"VBRI" and len(frame) >= 50:
         return int.from_bytes(frame[46:50]) or None
     return None

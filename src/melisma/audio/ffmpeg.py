@@ -182,7 +182,8 @@ def _command(path: Path, executable: str) -> list[str]:
     quiet = ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info"]
     only_files = ["-protocol_whitelist", "file,pipe", "-format_whitelist", DEMUXERS]
     # Filling and trimming by time stamps, from zero on: what players do, and what keeps words in step with a video.
-    in_time = ["-map", "0:a:0", "-vn", "-sn", "-dn", "-af", "aresample=async=1:first_pts=0"]
+    # 40 ms: less than a lost frame of FLAC, more than the jitter of containers that count in milliseconds.
+    in_time = ["-map", "0:a:0", "-vn", "-sn", "-dn", "-af", "aresample=async=1:first_pts=0:min_hard_comp=0.04"]
     # AU is raw PCM behind a fixed header that tells rate and channels, so that no second program has to.
     out = ["-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
     return [executable, *quiet, *only_files, "-i", f"file:{path.absolute()}", *in_time, *out]
