@@ -26,7 +26,7 @@ LAYERS = {
     "models": 2,
     "engines": 3,
     "units": 3,
-    "align": 4,
+    "aligner": 4,
     "store": 4,
     "pipeline": 5,
     "testing": 6,
@@ -215,8 +215,8 @@ def test_an_allowed_tree_has_no_fault(tree):
     [
         ("core/files.py", "from melisma.audio import decode", r"core/files.py:1 \(core, layer 0\) imports audio"),
         ("audio/decode.py", "import melisma.text.words", r"\(audio, layer 1\) imports text"),
-        ("align/viterbi.py", "def f():\n    from melisma.pipeline import align", r"viterbi.py:2 .* imports pipeline"),
-        ("align/viterbi.py", "class A:\n    from ..cli import main", "imports cli"),
+        ("aligner/viterbi.py", "def f():\n    from melisma.pipeline import align", r"viterbi.py:2 .* imports pipeline"),
+        ("aligner/viterbi.py", "class A:\n    from ..cli import main", "imports cli"),
         (
             "text/g2p.py",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from melisma.engines.protocol import Engine",
@@ -224,7 +224,7 @@ def test_an_allowed_tree_has_no_fault(tree):
         ),
         ("audio/decode.py", "from importlib import import_module\nimport_module('melisma.cli.main')", "imports cli"),
         ("audio/decode.py", "from melisma import text", "imports text"),
-        ("audio/decode.py", "from melisma import align", "imports align"),
+        ("audio/decode.py", "from melisma import aligner", "imports aligner"),
         ("audio/decode.py", "from melisma import Word", "imports the root package"),
         ("train/phone.py", "from melisma.engines import phone", "they never meet"),
         ("train/phone.py", "from melisma.evaluate import align", "imports evaluate"),

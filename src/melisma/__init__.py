@@ -11,6 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from melisma.aligner.viterbi import viterbi as viterbi
+    from melisma.aligner.words import words as place_words
+    from melisma.audio.decode import load as load_audio
     from melisma.core.errors import InputError as InputError
     from melisma.core.errors import MelismaError as MelismaError
     from melisma.core.records import Alignment as Alignment
@@ -20,28 +23,43 @@ if TYPE_CHECKING:
     from melisma.core.records import Tokens as Tokens
     from melisma.core.records import Waveform as Waveform
     from melisma.core.records import Word as Word
+    from melisma.engines.phone import PhoneEngine as PhoneEngine
+    from melisma.formats.load import load as load_alignment
+    from melisma.pipeline.align import align as align
+    from melisma.pipeline.lyrics import read as read_lyrics
+    from melisma.text.tokens import tokenize as tokenize
 
 __version__ = "0.1.0"
 
+# Public name → module and the name it has there.
 _HOME = {
-    "Alignment": "melisma.core.records",
-    "Emission": "melisma.core.records",
-    "InputError": "melisma.core.errors",
-    "Line": "melisma.core.records",
-    "Lyrics": "melisma.core.records",
-    "MelismaError": "melisma.core.errors",
-    "Tokens": "melisma.core.records",
-    "Waveform": "melisma.core.records",
-    "Word": "melisma.core.records",
+    "Alignment": ("melisma.core.records", "Alignment"),
+    "Emission": ("melisma.core.records", "Emission"),
+    "InputError": ("melisma.core.errors", "InputError"),
+    "Line": ("melisma.core.records", "Line"),
+    "Lyrics": ("melisma.core.records", "Lyrics"),
+    "MelismaError": ("melisma.core.errors", "MelismaError"),
+    "PhoneEngine": ("melisma.engines.phone", "PhoneEngine"),
+    "Tokens": ("melisma.core.records", "Tokens"),
+    "Waveform": ("melisma.core.records", "Waveform"),
+    "Word": ("melisma.core.records", "Word"),
+    "align": ("melisma.pipeline.align", "align"),
+    "load_alignment": ("melisma.formats.load", "load"),
+    "load_audio": ("melisma.audio.decode", "load"),
+    "place_words": ("melisma.aligner.words", "words"),
+    "read_lyrics": ("melisma.pipeline.lyrics", "read"),
+    "tokenize": ("melisma.text.tokens", "tokenize"),
+    "viterbi": ("melisma.aligner.viterbi", "viterbi"),
 }
 
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for, so that `import melisma` stays fast."""
     if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+        module, attribute = _HOME[name]
+        return getattr(import_module(module), attribute)
     raise AttributeError(f"module 'melisma' has no attribute {name!r}")
 
 

@@ -38,15 +38,23 @@ def cards() -> tuple[ModelCard, ...]:
     for entry in sorted(_WEIGHTS.iterdir(), key=lambda e: e.name):
         if not entry.name.endswith(".json"):
             continue
-        facts = json.loads(entry.read_text(encoding="utf-8"))
-        stem = entry.name.removesuffix(".json")
-        path = Path(str(_WEIGHTS / f"{stem}.onnx"))
-        if not path.is_file():
-            raise ModelError(f"the embedded model {stem} is missing: reinstall melisma")
-        facts |= {key: tuple(facts[key]) for key in ("languages", "labels")}
-        card = (_WEIGHTS / f"{stem}.md").read_text(encoding="utf-8")
-        found.append(ModelCard(**facts, size_bytes=path.stat().st_size, card_text=card, path=path))
+        found.append(_card(entry.name.removesuffix(".json")))
     return tuple(found)
+
+
+def _card(stem: str) -> ModelCard:
+    path = Path(str(_WEIGHTS / f"{stem}.onnx"))
+    try:
+        facts = json.loads((_WEIGHTS / f"{stem}.json").read_text(encoding="utf-8"))
+        facts |= {key: tuple(facts[key]) for key in ("languages", "labels")}
+        text = (_WEIGHTS / f"{stem}.md").read_text(encoding="utf-8")
+        return ModelCard(**facts, size_bytes=path.stat().st_size, card_text=text, path=path)
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"the embedded model {stem} lacks its file {Path(error.filename).name}: reinstall melisma"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"the card of the embedded model {stem} is damaged ({error}): reinstall melisma") from error
 
 
 def card(model_id: str) -> ModelCard:

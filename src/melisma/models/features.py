@@ -80,6 +80,8 @@ def log_mel(samples: Float32) -> Float32:
 
 def normalise(log_power: Float32) -> Float32:
     """Give every band zero mean and unit deviation over the recording: gain and colour of a recording drop out."""
+    if not len(log_power):
+        return np.zeros((0, N_MELS), np.float32)
     mean = log_power.mean(axis=0, dtype=np.float64)
     deviation = log_power.std(axis=0, dtype=np.float64)
     normal: Float32 = ((log_power - mean) / (deviation + 1e-2)).astype(np.float32)

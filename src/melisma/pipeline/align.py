@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from melisma.align import viterbi, words
+from melisma.aligner import viterbi, words
 from melisma.audio import decode
 from melisma.core import plugins
 from melisma.core.errors import LyricsError

@@ -7,8 +7,10 @@ stands still, which is in vowels, so that they last as long as sung ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
 from melisma.core.records import Float32, Int64
 from melisma.models.features import FLOOR, N_MELS
@@ -17,26 +19,30 @@ from melisma.train.corpus import Clip, Noise, normalised
 # A voice is heard in a frame whose clean power is within 25 dB of the clip's loud frames (natural log of power).
 _ACTIVE = 25 / 10 * np.log(10)
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
     """How often and how far; probabilities are per clip, those of `stretch` and `margin` per batch."""
 
-    music: float = 0.7
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # as part of a TOML file
+
+    music: Share = 0.7
     snr_db: tuple[float, float] = (-6.0, 18.0)
-    second_music: float = 0.25
-    margin: float = 0.4  # music before and after the voice
-    margin_s: float = 1.5
-    stretch: float = 0.5
-    stretch_max: float = 4.0
-    tempo: float = 0.2  # ± share
-    warp: float = 0.12  # ± share of the frequency axis
-    colour_db: float = 6.0
-    holes: float = 0.3  # what masking the sides of a stereo image leaves
-    freq_masks: int = 2
-    freq_mask_max: int = 8
-    time_masks: int = 2
-    time_mask_max: int = 12
+    second_music: Share = 0.25
+    margin: Share = 0.4  # music before and after the voice
+    margin_s: Annotated[float, Field(ge=0)] = 1.5
+    stretch: Share = 0.5
+    stretch_max: Annotated[float, Field(ge=1)] = 4.0
+    tempo: Annotated[float, Field(ge=0, lt=1)] = 0.2  # ± share
+    warp: Annotated[float, Field(ge=0, lt=1)] = 0.12  # ± share of the frequency axis
+    colour_db: Annotated[float, Field(ge=0)] = 6.0
+    holes: Share = 0.3  # what masking the sides of a stereo image leaves
+    freq_masks: Annotated[int, Field(ge=0)] = 2
+    freq_mask_max: Annotated[int, Field(ge=0, le=N_MELS)] = 8
+    time_masks: Annotated[int, Field(ge=0)] = 2
+    time_mask_max: Annotated[int, Field(ge=0)] = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field, ValidationError
 
 from melisma.audio import decode
-from melisma.core.errors import InputError, MelismaError
+from melisma.core.errors import InputError, MelismaError, UnknownName
 from melisma.core.records import Float32, Int64
 from melisma.models import features
 from melisma.text.g2p import EspeakG2P
@@ -25,6 +26,7 @@ from melisma.text.phones import INVENTORY
 log = logging.getLogger(__name__)
 Float16 = npt.NDArray[np.float16]
 Row = TypeVar("Row", bound=BaseModel)
+_FEW = 64  # recordings that are decoded sooner than processes start
 
 
 class UtteranceRow(BaseModel):
@@ -73,14 +75,18 @@ def read_manifest(path: Path, row: type[Row]) -> list[Row]:
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
                 try:
                     rows.append(row.model_validate_json(line))
                 except ValidationError as error:
                     first = error.errors()[0]
-                    where = ".".join(str(part) for part in first["loc"])
-                    raise InputError(f"{path}, line {number}: {where}: {first['msg']}") from error
+                    where = "".join(f"{part}: " for part in first["loc"])
+                    raise InputError(f"{path}, line {number}: {where}{first['msg']}") from error
     except OSError as error:
         raise InputError(f"cannot read the manifest {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"the manifest {path} is not in UTF-8: {error.reason}") from error
     return rows
 
 
@@ -95,25 +101,40 @@ def _log_power(path: Path) -> Float16 | str:
 
 
 def _decode_all(paths: list[Path], workers: int) -> Iterable[Float16 | str]:
+    if workers == 1 or len(paths) <= _FEW:
+        yield from map(_log_power, paths)
+        return
     with ProcessPoolExecutor(workers) as pool:
         yield from pool.map(_log_power, paths, chunksize=64)
 
 
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        state = path.stat()
+    except OSError:
+        return -1, -1  # decoding says what is wrong with it
+    return state.st_size, state.st_mtime_ns
+
+
 def _cached(paths: list[Path], cache: Path, workers: int) -> list[Float16 | str]:
     """Decode every file once; the shard is named after what it holds, so a changed corpus gives a new one."""
-    key = hashlib.sha256(json.dumps([[str(p), p.stat().st_size] for p in paths]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([[str(p), *_state(p)] for p in paths]).encode()).hexdigest()[:16]
     shard = cache / f"mel-{features.N_MELS}-{key}.npz"
     if not shard.exists():
         cache.mkdir(parents=True, exist_ok=True)
         found = list(_decode_all(paths, workers))
         lengths = np.array([-1 if isinstance(f, str) else len(f) for f in found])
-        frames = np.concatenate([f for f in found if not isinstance(f, str)])
+        none = np.zeros((0, features.N_MELS), np.float16)
+        frames = np.concatenate([none, *(f for f in found if not isinstance(f, str))])
         reasons = np.array([f if isinstance(f, str) else "" for f in found])
         partial = shard.with_suffix(".part.npz")
         np.savez(partial, lengths=lengths, frames=frames, reasons=reasons)
         partial.rename(shard)
-    with np.load(shard, allow_pickle=False) as data:
-        lengths, frames, reasons = data["lengths"], data["frames"], data["reasons"]
+    try:
+        with np.load(shard, allow_pickle=False) as data:
+            lengths, frames, reasons = data["lengths"], data["frames"], data["reasons"]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise InputError(f"the cache {shard} is damaged: remove it and it will be made anew") from error
     out: list[Float16 | str] = []
     at = 0
     for length, reason in zip(lengths, reasons, strict=True):
@@ -138,7 +159,10 @@ def load_speech(root: Path, cache: Path, skip: frozenset[str], workers: int) -> 
         if isinstance(found, str):
             log.warning("left out %s: %s", row.id, found)
             continue
-        phones = [p for word in row.transcript.split() for p in g2p.phones(word, row.language)]
+        try:
+            phones = [p for word in row.transcript.split() for p in g2p.phones(word, row.language)]
+        except UnknownName as error:
+            raise InputError(f"{row.id}: {error}") from error
         labels = np.array([index[p] for p in phones], np.int64)
         needed = len(labels) + int((labels[1:] == labels[:-1]).sum())
         if not phones or 3 * needed > len(found):
@@ -151,8 +175,13 @@ def load_speech(root: Path, cache: Path, skip: frozenset[str], workers: int) -> 
 def load_noise(root: Path, cache: Path, workers: int) -> list[Noise]:
     """Load music and ambience, `root/manifest.jsonl` with audio beside it."""
     rows = read_manifest(root / "manifest.jsonl", NoiseRow)
-    found = _cached([root / r.audio for r in rows], cache, workers)
-    return [Noise(r.id, r.kind, f) for r, f in zip(rows, found, strict=True) if not isinstance(f, str)]
+    noises: list[Noise] = []
+    for row, found in zip(rows, _cached([root / r.audio for r in rows], cache, workers), strict=True):
+        if isinstance(found, str):
+            log.warning("left out %s: %s", row.id, found)
+        else:
+            noises.append(Noise(row.id, row.kind, found))
+    return noises
 
 
 def split_speakers(clips: list[Clip], share: float, seed: int) -> tuple[list[Clip], list[Clip]]:

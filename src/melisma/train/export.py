@@ -20,7 +20,7 @@ from melisma.core.files import write_atomically
 from melisma.models.features import N_MELS
 from melisma.models.phone_net import STEM_PADDING, STRIDE, PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
-from melisma.train.phone import CardFacts
+from melisma.train.phone import CardFacts, read_checkpoint
 
 _OPSET = 17
 
@@ -90,14 +90,14 @@ def to_onnx(net: PhoneNet, half: bool = True) -> onnx.ModelProto:
 
 def load_average(checkpoint: Path) -> PhoneNet:
     """Return the averaged network of a checkpoint, ready for use."""
+    state = read_checkpoint(checkpoint)
     try:
-        state = torch.load(checkpoint, weights_only=True)
         config = state["config"]
         shape = PhoneNetConfig(len(INVENTORY) + 1, config["channels"], tuple(config["dilations"]))
         net = PhoneNet(shape)
         net.load_state_dict(state["average"])
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise InputError(f"{checkpoint} is no checkpoint of a phone model: {error}") from error
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{checkpoint} is no checkpoint of a phone model with these labels") from error
     return net.eval()
 
 

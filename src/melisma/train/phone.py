@@ -7,6 +7,7 @@ the weights, a JSON line per report, a checkpoint that resumes with sampler, ran
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 import tomllib
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Annotated, Any
 
 import numpy as np
@@ -30,6 +32,8 @@ from melisma.models.phone_net import STRIDE, PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
 from melisma.train.augment import AugmentConfig, Example, Mood, augment, plain
 from melisma.train.corpus import Clip, Noise, load_noise, load_speech, split_speakers
+
+log = logging.getLogger(__name__)
 
 
 class CardFacts(BaseModel):
@@ -51,7 +55,7 @@ class PhoneTrainingConfig(BaseModel):
 
     seed: int = 1
     channels: int = Field(384, ge=8)
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 16)
+    dilations: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 16)
     dropout: float = Field(0.1, ge=0, lt=1)
     passes: float = Field(30, gt=0)  # over the training clips
     clean_passes: float = Field(2.0, ge=0)  # without augmentation, the first of them from short clips to long
@@ -66,7 +70,7 @@ class PhoneTrainingConfig(BaseModel):
     held_out: float = Field(0.04, ge=0, lt=1)
     skip_languages: frozenset[str] = frozenset()
     bf16: bool = True
-    augment: dict[str, Any] = Field(default_factory=dict)
+    augment: AugmentConfig = AugmentConfig()
     card: CardFacts = CardFacts()
 
     @classmethod
@@ -103,12 +107,17 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
+# Emission frames that a batch's length is a multiple of: on CPUs, convolutions of odd lengths take three times as long.
+_LENGTH_STEP = 16
+
+
 def collate(examples: list[Example]) -> Batch:
-    """Pad examples to one length, a multiple of the stride."""
+    """Pad examples to one length, a multiple of the stride and of `_LENGTH_STEP` frames."""
     lengths = [len(e.features) // STRIDE for e in examples]
-    n = max(lengths) * STRIDE
+    longest = -(-max(lengths) // _LENGTH_STEP) * _LENGTH_STEP
+    n = longest * STRIDE
     features = np.zeros((len(examples), N_MELS, n), np.float32)
-    active = np.zeros((len(examples), max(lengths)), np.float32)
+    active = np.zeros((len(examples), longest), np.float32)
     for i, (example, length) in enumerate(zip(examples, lengths, strict=True)):
         features[i, :, : length * STRIDE] = example.features[: length * STRIDE].T
         active[i, :length] = example.active[: length * STRIDE].reshape(length, STRIDE).mean(axis=1)
@@ -141,7 +150,7 @@ class Sampler:
 
     def __init__(self, clips: list[Clip], noises: list[Noise], config: PhoneTrainingConfig) -> None:
         self.clips, self.noises, self.config = clips, noises, config
-        self.augment = AugmentConfig(**config.augment)
+        self.augment = config.augment
         self._pass, self._plan, self._first = -1, list[list[int]](), 0
         self.n_per_pass = len(self._batches_of(0))
         self.n_steps = int(config.passes * self.n_per_pass)
@@ -200,6 +209,30 @@ def _rate(step: int, n_steps: int, config: PhoneTrainingConfig) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(done, 1))))
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; nothing in it is run.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or holds anything but tensors and plain values.
+    """
+    try:
+        state = torch.load(path, weights_only=True)
+    except OSError as error:
+        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is no checkpoint, or a damaged one") from error
+    if not isinstance(state, dict):
+        raise InputError(f"{path} is no checkpoint, or a damaged one")
+    return state
+
+
+def _changes(old: PhoneTrainingConfig, new: PhoneTrainingConfig) -> list[str]:
+    """Name the keys that two configurations differ in and that decide what comes out."""
+    return [key for key in type(new).model_fields if key != "card" and getattr(old, key) != getattr(new, key)]
+
+
 class Trainer:
     """Network, its moving average, optimiser and progress: all that a checkpoint holds."""
 
@@ -234,15 +267,29 @@ class Trainer:
         os.replace(partial, self.checkpoint)
 
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one."""
+        """Go on from the checkpoint, if there is one.
+
+        Raises
+        ------
+        InputError
+            If it is damaged, or of a network of another shape.
+        """
         if not self.checkpoint.exists():
             return
-        state = torch.load(self.checkpoint, weights_only=True)
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.progress = Progress(**state["progress"])
-        torch.set_rng_state(state["rng"])
+        state = read_checkpoint(self.checkpoint)
+        try:
+            changed = _changes(PhoneTrainingConfig.model_validate(state["config"]), self.config)
+            self.net.load_state_dict(state["net"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.progress = Progress(**state["progress"])
+            torch.set_rng_state(state["rng"])
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise InputError(
+                f"the checkpoint {self.checkpoint} is not of this configuration's network: train into another folder"
+            ) from error
+        if changed:
+            log.warning("going on from %s with another %s", self.checkpoint, ", ".join(changed))
 
     def step(self, batch: Batch, n_steps: int) -> dict[str, float]:
         """Take one step and return figures for the log."""
@@ -288,6 +335,8 @@ def phone_error_rate(net: PhoneNet, clips: list[Clip], batch_s: float = 80) -> f
 
 def _ahead(sampler: Sampler, first: int) -> Iterator[Batch]:
     """Make batches one ahead in a thread, so that the network never waits."""
+    if first >= sampler.n_steps:
+        return
     with ThreadPoolExecutor(1) as pool:
         coming: Future[Batch] = pool.submit(sampler.batch, first)
         for step in range(first, sampler.n_steps):
@@ -333,23 +382,26 @@ def train(
     sampler, trainer = Sampler(training, noises, config), Trainer(config, out)
     trainer.resume()
     sums: dict[str, float] = {}
+    n_summed = 0
     since = time.monotonic()
-    with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+    with (out / "log.jsonl").open("a", encoding="utf-8") as journal:
         for batch in _ahead(sampler, trainer.progress.step):
             for key, value in trainer.step(batch, sampler.n_steps).items():
-                sums[key] = sums.get(key, 0.0) + value / report_every
+                sums[key] = sums.get(key, 0.0) + value
+            n_summed += 1
             step = trainer.progress.step
             if step % report_every and step != sampler.n_steps:
                 continue
             trainer.progress.seconds += time.monotonic() - since
             since = time.monotonic()
-            line = {"step": step, "pass": step / sampler.n_per_pass, "seconds": trainer.progress.seconds} | sums
+            line = {"step": step, "pass": step / sampler.n_per_pass, "seconds": trainer.progress.seconds}
+            line |= {key: total / n_summed for key, total in sums.items()}
             if step % (5 * report_every) == 0 or step == sampler.n_steps:
                 line["held_out_per"] = phone_error_rate(trainer.average, held_out)
                 trainer.save()
-            log.write(json.dumps({k: round(v, 4) for k, v in line.items()}) + "\n")
-            log.flush()
-            sums = {}
+            journal.write(json.dumps({k: round(v, 4) for k, v in line.items()}) + "\n")
+            journal.flush()
+            sums, n_summed = {}, 0
             if report:
                 report(line)
     trainer.save()
