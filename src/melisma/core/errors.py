@@ -7,6 +7,7 @@ A message is one sentence that says what is wrong and where, and what to do wher
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class MelismaError(Exception):
@@ -14,6 +15,17 @@ class MelismaError(Exception):
 
     exit_code = 1
     http_status = 500
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled as a call with their message, which the classes that carry facts cannot take back.
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[MelismaError], args: tuple[Any, ...], facts: dict[str, Any]) -> MelismaError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
 
 
 class MissingDependency(MelismaError):
@@ -81,7 +93,8 @@ class UnknownName(InputError):
     """No engine, format or language has this name; the sentence lists those that exist."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"no {kind} is called {name!r}; there are: {', '.join(sorted(known))}")
+        listed = ", ".join(sorted(known))
+        super().__init__(f"no {kind} is called {name!r}; {f'there are: {listed}' if listed else 'there are none'}")
         self.kind, self.name = kind, name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,20 +54,29 @@ def format_of(path: Path) -> Format:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file beside its final place, then move it there: a reader sees the old file or the new one."""
+    """Write a file beside its final place, then move it there: a reader sees the old file or the new one.
+
+    A symbolic link stays one, its target is replaced; a device or pipe is written to as it is.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; nothing of it is left then.
+    """
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_bytes(data)
+            return
+        temporary = target.parent / f".melisma-{secrets.token_hex(8)}"
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
@@ -82,5 +91,11 @@ def save(alignment: Alignment, path: Path, format: str | None = None) -> Path:
         If the file cannot be written.
     """
     chosen = format_named(format) if format else format_of(path)
-    write_atomically(path, chosen.write(alignment).encode("utf-8"))
+    try:
+        data = chosen.write(alignment).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise OutputError(
+            f"cannot write {path}: the text holds {error.object[error.start]!a}, half a character"
+        ) from error
+    write_atomically(path, data)
     return path

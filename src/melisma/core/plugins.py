@@ -29,6 +29,10 @@ def _points(group: str) -> dict[str, EntryPoint]:
     return found
 
 
+class BrokenPlugin(MelismaError):
+    """An installed plug-in cannot be imported."""
+
+
 def names(group: str) -> list[str]:
     """Names of the plug-ins of a group, sorted, without loading any."""
     return sorted(_points(group))
@@ -41,8 +45,13 @@ def load(group: str, name: str) -> Any:
     ------
     UnknownName
         If no installed package offers it; the sentence lists what exists.
+    BrokenPlugin
+        If its module or the object in it is not there.
     """
     points = _points(group)
     if name not in points:
         raise UnknownName(group.removeprefix("melisma.").removesuffix("s"), name, points)
-    return points[name].load()
+    try:
+        return points[name].load()
+    except (ImportError, AttributeError) as error:
+        raise BrokenPlugin(f"the plug-in {name!r} ({points[name].value}) cannot be loaded: {error}") from error

@@ -22,7 +22,7 @@ def count_threads(root: Path = Path("/sys/fs/cgroup"), wanted: str | None = None
 
     More threads than the quota make a container two to three times slower, not faster.
     """
-    if wanted and wanted.isdigit() and int(wanted) > 0:
+    if wanted and wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_cpus(root)
