@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from melisma.align.viterbi import Path
+from melisma.aligner.viterbi import Path
 from melisma.core.records import Emission, Float32, Int64, Line, Lyrics, Tokens, Word
 from melisma.core.timebase import Timebase
 

@@ -78,7 +78,11 @@ def align(
     code, warnings = _language(sung, config.language)
     chosen = _engine(config.engine)
     tokens = tokenize(sung, lambda word: chosen.spell(word, code), chosen.labels)
+    if not len(tokens.ids):
+        warnings.append("the lyrics hold no word that has a sound: all are marked unsung")
     waveform, said = _waveform(audio, chosen, tell, config)
+    if decode.is_silent(waveform):
+        said.append("the recording is silent: the times say nothing")
     emission = chosen.emit(waveform, lambda share: tell("listen", share))
     tell("align", 0.0)
     wildcard = viterbi.Wildcard(config.wildcard) if config.wildcard is not None else None

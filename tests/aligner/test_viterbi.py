@@ -1,0 +1,175 @@
+"""The decoder against every path there is, and against what must hold for all of them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from melisma.aligner.viterbi import Wildcard, frames_needed, viterbi
+from melisma.core.errors import TooFewFrames
+from melisma.core.records import Tokens
+
+N_LABELS = 4
+
+
+def make_tokens(ids, lines=None):
+    ids = np.array(ids, np.int64)
+    lines = np.zeros(len(ids), np.int64) if lines is None else np.array(lines, np.int64)
+    return Tokens(ids, np.arange(len(ids), dtype=np.int64), lines)
+
+
+def random_emission(seed, n_frames, n_labels=N_LABELS):
+    rng = np.random.default_rng(seed)
+    return np.log(rng.dirichlet(np.full(n_labels, 0.5), n_frames) + 1e-6).astype(np.float32)
+
+
+def spelt(states, ids):
+    """Collapse a path as CTC does: repeats first, then blanks."""
+    labels = [0 if s % 2 == 0 else ids[s // 2] for s in states]
+    return [b for a, b in pairwise([None, *labels]) if b != a and b]
+
+
+def every_path(n_frames, ids):
+    """Yield every state sequence that CTC allows, by plain recursion."""
+    n_states = 2 * len(ids) + 1
+
+    def go(path):
+        if len(path) == n_frames:
+            if path[-1] >= n_states - 2:
+                yield path
+            return
+        for state in range(path[-1], min(path[-1] + 3, n_states)):
+            skips = state == path[-1] + 2
+            if skips and (state % 2 == 0 or ids[state // 2] == ids[state // 2 - 1]):
+                continue
+            yield from go([*path, state])
+
+    for first in range(min(2, n_states)):
+        yield from go([first])
+
+
+def path_score(log_probs, states, ids, wild=frozenset(), cost=0.0):
+    total = 0.0
+    for frame, state in zip(log_probs, states, strict=True):
+        if state % 2:
+            total += frame[ids[state // 2]]
+        elif state // 2 in wild:
+            total += max(frame[0], frame.max() - cost)
+        else:
+            total += frame[0]
+    return total
+
+
+cases = st.tuples(
+    st.integers(0, 2**32 - 1), st.integers(1, 8), st.lists(st.integers(1, N_LABELS - 1), min_size=0, max_size=4)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases)
+def test_best_of_all_paths(case):
+    seed, n_frames, ids = case
+    log_probs = random_emission(seed, n_frames)
+    if n_frames < frames_needed(np.array(ids, np.int64)):
+        with pytest.raises(TooFewFrames, match="is this the right song"):
+            viterbi(log_probs, make_tokens(ids))
+        return
+    found = viterbi(log_probs, make_tokens(ids))
+    best = max(path_score(log_probs, p, ids) for p in every_path(n_frames, ids))
+    assert found.score == pytest.approx(best, abs=1e-3)
+    assert path_score(log_probs, found.states, ids) == pytest.approx(best, abs=1e-3)
+    assert spelt(found.states, ids) == ids
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases, st.floats(0.0, 6.0))
+def test_best_of_all_paths_with_wildcards_between_lines(case, cost):
+    seed, n_frames, ids = case
+    lines = [i // 2 for i in range(len(ids))]
+    if n_frames < frames_needed(np.array(ids, np.int64)):
+        return
+    log_probs = random_emission(seed, n_frames)
+    wild = {0, len(ids)} | {k for k in range(1, len(ids)) if lines[k] != lines[k - 1]}
+    found = viterbi(log_probs, make_tokens(ids, lines), wildcard=Wildcard(cost))
+    best = max(path_score(log_probs, p, ids, wild, cost) for p in every_path(n_frames, ids))
+    assert found.score == pytest.approx(best, abs=1e-3)
+    assert path_score(log_probs, found.states, ids, wild, cost) == pytest.approx(best, abs=1e-3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(20, 400), st.lists(st.integers(1, 9), min_size=1, max_size=12))
+def test_long_paths_are_monotone_and_spell_every_token(seed, n_frames, ids):
+    found = viterbi(random_emission(seed, n_frames, 10), make_tokens(ids))
+    steps = np.diff(found.states)
+    assert len(found.states) == n_frames
+    assert steps.min(initial=0) >= 0
+    assert steps.max(initial=0) <= 2
+    assert spelt(found.states, ids) == ids
+    assert path_score(random_emission(seed, n_frames, 10), found.states, ids) == pytest.approx(found.score, abs=1e-2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 39), st.floats(-50, 50))
+def test_a_constant_added_to_a_frame_moves_the_score_and_not_the_path(seed, frame, constant):
+    log_probs, tokens = random_emission(seed, 40), make_tokens([1, 2, 2, 3])
+    before = viterbi(log_probs, tokens)
+    moved = log_probs.copy()
+    moved[frame] += np.float32(constant)
+    after = viterbi(moved, tokens)
+    assert after.score == pytest.approx(before.score + constant, abs=1e-2)
+    # Ties may fall either way: what must not change is how good the path is on the emission as it was.
+    assert path_score(log_probs, after.states, tokens.ids) == pytest.approx(before.score, abs=1e-2)
+
+
+def test_a_held_vowel_costs_nothing():
+    # The label sounds for 200 frames: staying in its token is the path, and its cost is that of the label alone.
+    log_probs = np.full((220, 3), np.log(0.01), np.float32)
+    log_probs[:10, 0] = log_probs[210:, 0] = np.log(0.98)
+    log_probs[10:210, 1] = np.log(0.98)
+    found = viterbi(log_probs, make_tokens([1]))
+    assert (found.states == 1).sum() == 200
+    assert found.score == pytest.approx(220 * np.log(0.98), abs=1e-3)
+
+
+def test_a_wildcard_takes_unsung_sound_between_lines():
+    # Line one is label 1, line two label 2; between them somebody sings label 3 for 20 frames.
+    log_probs = np.full((40, 4), np.log(1e-4), np.float32)
+    for frames, label in ((range(5), 1), (range(5, 25), 3), (range(25, 30), 2), (range(30, 40), 0)):
+        log_probs[list(frames), label] = np.log(0.999)
+    tokens = make_tokens([1, 2], [0, 1])
+    plain, wild = viterbi(log_probs, tokens), viterbi(log_probs, tokens, wildcard=Wildcard(1.0))
+    assert np.flatnonzero(wild.states == 3)[0] == 25
+    assert wild.score > plain.score
+    dear = viterbi(log_probs, tokens, wildcard=Wildcard(100.0))
+    assert dear.score == pytest.approx(plain.score, abs=1e-3)
+
+
+def test_too_few_frames_says_how_many_are_needed():
+    with pytest.raises(TooFewFrames, match="2 frames, these lyrics need 4") as caught:
+        viterbi(random_emission(0, 2), make_tokens([1, 1, 2]))
+    assert (caught.value.n_frames, caught.value.n_needed) == (2, 4)
+
+
+def test_as_many_frames_as_needed_is_enough():
+    ids = [1, 1, 2]
+    assert spelt(viterbi(random_emission(0, 4), make_tokens(ids)).states, ids) == ids
+
+
+def test_no_token_is_all_blank_and_no_frame_is_empty():
+    assert viterbi(random_emission(0, 5), make_tokens([])).states.tolist() == [0] * 5
+    assert viterbi(random_emission(0, 0), make_tokens([])).states.tolist() == []
+
+
+def test_long_audio_keeps_its_scores_exact():
+    # 30,000 frames at about −5 a frame: without the offset taken off, float32 would round at 0.008 a step.
+    rng = np.random.default_rng(3)
+    log_probs = np.tile(random_emission(3, 300, 10) - 5, (100, 1))
+    ids = rng.integers(1, 10, 2000)
+    found = viterbi(log_probs, make_tokens(ids))
+    exact = log_probs.astype(np.float64)
+    labels = np.where(found.states % 2 == 0, 0, ids[np.minimum(found.states // 2, 1999)])
+    assert found.score == pytest.approx(exact[np.arange(30000), labels].sum(), rel=1e-5)

@@ -1,0 +1,132 @@
+"""From paths to words: starts, ends where the sound ends, confidence, and words without sound."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from melisma.aligner.viterbi import viterbi
+from melisma.aligner.words import lines, words
+from melisma.core.records import Alignment, Emission, LyricLine, Lyrics, Tokens
+from melisma.core.timebase import Timebase
+
+CLOCK = Timebase(16000, 480)
+LABELS = ("", "a", "b", "c")
+
+
+def emission(rows, vocal=None, duration=None, shift=0.0):
+    """One row per frame: the label that is sure there."""
+    log_probs = np.full((len(rows), len(LABELS)), np.log(0.01), np.float32)
+    log_probs[np.arange(len(rows)), rows] = np.log(0.97)
+    vocal = None if vocal is None else np.array(vocal, np.float32)
+    duration = len(rows) * 480 if duration is None else duration
+    return Emission(log_probs, LABELS, 0, CLOCK, duration, vocal, shift)
+
+
+def lyrics(*texts):
+    return Lyrics(tuple(LyricLine(tuple(t.split())) for t in texts))
+
+
+def tokens(spelling, line_of):
+    ids = [LABELS.index(c) for word in spelling for c in word]
+    owners = [i for i, word in enumerate(spelling) for _ in word]
+    return Tokens(np.array(ids, np.int64), np.array(owners, np.int64), np.array(line_of, np.int64))
+
+
+def place(rows, spelling, text=None, **facts):
+    said = emission(rows, **facts)
+    sung = lyrics(text or " ".join(w or "-" for w in spelling))
+    spelt = tokens(spelling, [0] * len(spelling))
+    return words(viterbi(said.log_probs, spelt), said, spelt, sung)
+
+
+def test_starts_are_where_the_first_token_begins():
+    got = place([0, 0, 1, 1, 0, 2, 2, 0], ["a", "b"])
+    assert [w.start for w in got] == [2 * 480, 5 * 480]
+
+
+def test_an_end_is_where_the_voice_ends_not_where_the_next_word_begins():
+    rows = [0, 1] + [0] * 20 + [2] + [0] * 10
+    vocal = [0, 1, 1, 1, 1] + [0] * 17 + [1, 1] + [0] * 9
+    got = place(rows, ["a", "b"], vocal=vocal)
+    assert [w.end for w in got] == [5 * 480, 24 * 480]
+
+
+def test_a_short_dip_of_the_voice_does_not_end_a_held_note():
+    vocal = [1, 1, 1, 0, 0, 1, 1, 1, 1, 1] + [0] * 10
+    got = place([1] + [0] * 19, ["a"], vocal=vocal)
+    assert got[0].end == 10 * 480
+
+
+def test_without_vocal_activity_a_word_lasts_to_the_next():
+    got = place([1, 0, 0, 0, 2, 0], ["a", "b"])
+    assert [(w.start, w.end) for w in got] == [(0, 4 * 480), (4 * 480, 6 * 480)]
+
+
+def test_a_word_without_sound_stands_between_its_neighbours():
+    got = place([1, 0, 0, 0, 2, 0], ["a", "", "b"])
+    assert got[1].text == "-"
+    assert got[0].end <= got[1].start == got[1].end <= got[2].start
+    assert got[1].confidence == min(got[0].confidence, got[2].confidence)
+
+
+def test_words_without_sound_at_the_edges_keep_inside_the_recording():
+    got = place([0, 0, 1, 0], ["", "a", ""])
+    assert got[0].start == got[0].end == 0
+    assert got[2].start == got[1].end <= 4 * 480
+
+
+def test_where_no_word_has_a_sound_all_are_unsung():
+    got = place([0, 0], ["", ""], text="… —")
+    assert [(w.text, w.unsung, w.end) for w in got] == [("…", True, None), ("—", True, None)]
+
+
+def test_the_engines_lateness_is_taken_off_and_stays_inside():
+    got = place([1, 0, 0, 2, 0], ["a", "b"], shift=-0.03)
+    assert [w.start for w in got] == [0, 2 * 480]
+
+
+def test_a_last_frame_that_hangs_over_the_end_is_cut():
+    got = place([1, 1, 2], ["a", "b"], duration=2 * 480 + 100)
+    assert got[1].start == 2 * 480
+    assert got[1].end == 2 * 480 + 100
+
+
+def test_confidence_falls_where_the_label_is_not_heard_and_where_nobody_sings():
+    sure = place([1, 0, 2, 0], ["a", "b"], vocal=[1, 1, 1, 1])
+    misheard = place([1, 0, 3, 0], ["a", "b"], vocal=[1, 1, 1, 1])
+    silent = place([1, 0, 2, 0], ["a", "b"], vocal=[1, 1, 0.1, 0.1])
+    assert misheard[1].confidence < 0.5 * sure[1].confidence
+    assert silent[1].confidence < 0.5 * sure[1].confidence
+    assert all(0 <= w.confidence <= 1 for w in (*sure, *misheard, *silent))
+
+
+def test_lines_cover_all_words_in_order():
+    sung = Lyrics((LyricLine(("a", "b")), LyricLine(("c",), stanza=1)))
+    assert [(line.first, line.stop, line.stanza) for line in lines(sung)] == [(0, 2, 0), (2, 3, 1)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_every_alignment_keeps_its_promises(data):
+    spelling = data.draw(st.lists(st.text("abc", max_size=4), min_size=1, max_size=8))
+    n_frames = data.draw(st.integers(60, 90))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    log_probs = np.log(rng.dirichlet(np.ones(4) * 0.3, n_frames) + 1e-6).astype(np.float32)
+    shift = data.draw(st.floats(-0.2, 0.2))
+    duration = n_frames * 480 - data.draw(st.integers(0, 479))
+    said = Emission(log_probs, LABELS, 0, CLOCK, duration, rng.random(n_frames).astype(np.float32), shift)
+    line_of = sorted(data.draw(st.lists(st.integers(0, 2), min_size=len(spelling), max_size=len(spelling))))
+    line_of = [sorted(set(line_of)).index(k) for k in line_of]
+    sung = Lyrics(
+        tuple(
+            LyricLine(tuple(w or "…" for w, k in zip(spelling, line_of, strict=True) if k == line))
+            for line in sorted(set(line_of))
+        )
+    )
+    spelt = tokens(spelling, line_of)
+    placed = words(viterbi(log_probs, spelt), said, spelt, sung)
+    Alignment(placed, lines(sung), duration, Timebase(16000, 1)).check()
+    assert tuple(w.text for w in placed) == sung.words
+    assert all(w.confidence is None or 0 <= w.confidence <= 1 for w in placed)
