@@ -16,7 +16,7 @@ EVENTS = "[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, Ma
 
 
 def spelt(text: str) -> str:
-    return clean(text).replace("{", "｛").replace("}", "｝")
+    return clean(text).replace("{", "(").replace("}", ")")
 
 
 def event(text: str, start: str = "0:00:01.00", end: str = "0:00:04.00") -> str:

@@ -8,7 +8,7 @@ of the event in front of it (or behind it, at the beginning).
 Read: every ``Dialogue`` of the ``[Events]`` section; times by ``\k``, ``\K``, ``\kf``, ``\ko`` and ``\kt``, or the
 span of the event for all its words where it has none of them; drawings are skipped, other overrides stripped. Lost:
 confidences, stanzas, language, the part of a word that overlaps the next one of its line. ``{`` and ``}`` become
-``｛`` and ``｝``, since no escape of them works in every player; a backslash before ``N``, ``n``, ``h`` or at the end
+``(`` and ``)``, since no escape of them works in every player; a backslash before ``N``, ``n``, ``h`` or at the end
 of a word gets an invisible word joiner, taken away again when read.
 """
 
@@ -53,7 +53,7 @@ _BLOCK = re.compile(r"\{([^{}]*)\}")
 _KARAOKE = re.compile(r"\\(kf|ko|kt|K|k)[ \t]*([0-9]{1,9})")
 _DRAWING = re.compile(r"\\p[1-9]")
 _BREAK = re.compile(r"\\[Nn]")
-_BRACES = str.maketrans("{}", "｛｝")
+_BRACES = str.maketrans("{}", "()")
 _LOOKALIKE = re.compile(r"(\\)(\u2060*)(?=[Nnh]|$|\s)")
 
 
