@@ -43,13 +43,17 @@ _CONSONANTS: dict[str, tuple[float, float, float]] = {
 }  # fmt: skip
 
 # Marks that are no sound of their own: stress, length, tone, syllable and word marks, secondary articulations.
-_MARKS = frozenset("ˈˌːˑˠˤʰʱʲʷᵝⁿˡʼ˞↗↘↑↓|‖.‿_-0123456789˥˦˧˨˩;'\"^`+*[]:!?,")
+_MARKS = frozenset("ˈˌːˑˠˤʰʱʲʷᵝⁿˡʼ˞↗↘↑↓|‖.‿_-0123456789˥˦˧˨˩;'\"^`+*[]:!?,#")
 
-# Letters of espeak-ng's own mnemonics that slip into its IPA in a few languages (1.52: ky, ga).
-_MNEMONICS = {"S": "ʃ", "Z": "ʒ", "N": "ŋ", "X": "χ", "A": "ɑ", "R": "r", "I": "ɪ", "E": "ɛ", "O": "ɔ", "U": "ʊ"}
+# Letters of espeak-ng's own mnemonics that slip into its IPA in a few languages (1.52: ky, ga; da: Greek).
+_MNEMONICS = {"S": "ʃ", "Z": "ʒ", "N": "ŋ", "X": "χ", "A": "ɑ", "R": "r", "I": "ɪ", "E": "ɛ", "O": "ɔ", "U": "ʊ",
+              "ε": "ɛ"}  # fmt: skip
+
+# One character, two sounds.
+_LIGATURES = {"ʦ": "ts", "ʣ": "dz", "ʧ": "tʃ", "ʤ": "dʒ", "ʨ": "tɕ", "ʥ": "dʑ"}
 
 # What stands for a sound that no table knows: the most neutral one.
-_NEUTRAL = "ə"
+NEUTRAL = "ə"
 
 
 def split(ipa: str) -> tuple[str, ...]:
@@ -68,7 +72,7 @@ def split(ipa: str) -> tuple[str, ...]:
         elif symbol in _MARKS or symbol.isspace() or unicodedata.category(symbol) in ("Mn", "Cf", "Sk"):
             continue
         else:
-            phones.append(_MNEMONICS.get(symbol, symbol))
+            phones += _LIGATURES.get(symbol) or _MNEMONICS.get(symbol, symbol)
     return tuple(phones)
 
 
@@ -95,7 +99,7 @@ def nearest(phone: str, labels: tuple[str, ...] = INVENTORY) -> str:
     if phone in labels:
         return phone
     if phone not in _VOWELS and phone not in _CONSONANTS:
-        phone = _NEUTRAL
+        phone = NEUTRAL
     return min(labels, key=lambda label: distance(phone, label))
 
 
