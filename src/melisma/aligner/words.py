@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from melisma.aligner import confidence as judge
 from melisma.aligner.viterbi import Path
 from melisma.core.records import Emission, Float32, Int64, Line, Lyrics, Tokens, Word
 from melisma.core.timebase import Timebase
@@ -84,29 +85,45 @@ def _next_starts(spans: _Spans) -> Int64:
 
 
 def _spans(path: Path, emission: Emission, tokens: Tokens, n_words: int) -> _Spans:
-    token_states = 2 * np.arange(len(tokens.ids)) + 1
-    first = np.searchsorted(path.states, token_states, "left")
-    stop = np.searchsorted(path.states, token_states, "right")
-    # Confidence of a token: the best posterior of its label while the path is in it.
-    peaks = np.array(
-        [emission.log_probs[a:b, label].max() for a, b, label in zip(first, stop, tokens.ids, strict=True)], np.float32
-    )
-    start = np.full(n_words, -1, np.int64)
-    end = np.full(n_words, -1, np.int64)
-    sound = np.full(n_words, -1, np.int64)
-    confidence = np.zeros(n_words, np.float32)
     owners, begins = np.unique(tokens.word, return_index=True)
-    ends = np.append(begins[1:], len(tokens.ids))
-    start[owners], end[owners] = first[begins], stop[ends - 1]
-    limits = np.append(start[owners][1:], len(path.states))
-    quiet = _silences(emission)
-    for k, word in enumerate(owners):
-        sound[word] = _sound_end(quiet, int(end[word]), int(limits[k]))
-        confidence[word] = _confidence(peaks[begins[k] : ends[k]], emission, int(start[word]), int(sound[word]))
-    return _Spans(start, sound, confidence)
+    first, stop = _token_frames(path, len(tokens.ids))
+    spelt = stop[np.append(begins[1:], len(stop)) - 1]
+    limits = np.append(first[begins][1:], len(path.states))
+    pauses = _pauses(emission)
+    ends = np.array([_sound_end(pauses, int(e), int(limit)) for e, limit in zip(spelt, limits, strict=True)], np.int64)
+    start = np.full(n_words, -1, np.int64)
+    sound = np.full(n_words, -1, np.int64)
+    sure = np.zeros(n_words, np.float32)
+    start[owners], sound[owners] = first[begins], ends
+    sure[owners] = judge.confidences(evidence(path, emission, tokens, ends))
+    return _Spans(start, sound, sure)
 
 
-def _silences(emission: Emission) -> Int64:
+def evidence(path: Path, emission: Emission, tokens: Tokens, ends: Int64) -> Float32:
+    """Gather what speaks for each word that owns tokens, float32 [n, 3]; see `melisma.aligner.confidence`.
+
+    `ends` is the frame at which each of these words stops sounding, int64 [n].
+    """
+    owners, begins, inverse = np.unique(tokens.word, return_index=True, return_inverse=True)
+    first, stop = _token_frames(path, len(tokens.ids))
+    spans = zip(first, stop, tokens.ids, strict=True)
+    peaks = np.array([emission.log_probs[a:b, label].max() for a, b, label in spans], np.float32)
+    if emission.vocal is None:
+        voices = np.full(len(owners), 0.5, np.float32)
+    else:
+        runs = zip(first[begins], np.maximum(ends, first[begins] + 1), strict=True)
+        voices = np.array([emission.vocal[a:b].mean() for a, b in runs], np.float32)
+    return judge.evidence(peaks, inverse.astype(np.int64), tokens.line[owners], voices)
+
+
+def _token_frames(path: Path, n_tokens: int) -> tuple[Int64, Int64]:
+    """Return the frames [first, stop) that the path spends in each token, int64 [n_tokens] both."""
+    states = 2 * np.arange(n_tokens) + 1
+    first, stop = np.searchsorted(path.states, states, "left"), np.searchsorted(path.states, states, "right")
+    return first.astype(np.int64), stop.astype(np.int64)
+
+
+def _pauses(emission: Emission) -> Int64:
     """Return the first frames of pauses: voiceless for longer than a dip, int64 [n_pauses]."""
     if emission.vocal is None:
         return np.zeros(0, np.int64)
@@ -120,14 +137,6 @@ def _sound_end(pauses: Int64, spelt: int, limit: int) -> int:
     """Return the frame at which a word stops sounding: the first pause after it is spelt, or the next word."""
     k = int(np.searchsorted(pauses, spelt - 1))
     return min(limit, max(spelt, int(pauses[k]))) if k < len(pauses) else limit
-
-
-def _confidence(peaks: Float32, emission: Emission, start: int, end: int) -> float:
-    sure = float(np.exp(peaks.mean()))
-    if emission.vocal is None:
-        return sure
-    voice = float(emission.vocal[start : max(end, start + 1)].mean())
-    return float(np.sqrt(sure * voice))
 
 
 def _fill_confidence(placed: list[Word]) -> list[Word]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -75,12 +76,19 @@ def align(
     config = config or AlignConfig(language, engine)
     tell = progress or (lambda stage, share: None)
     sung = lyrics if isinstance(lyrics, Lyrics) else lyrics_files.read(lyrics)
-    code, warnings = _language(sung, config.language)
+    if not sung.words:
+        raise LyricsError("the lyrics hold no sung word")
     chosen = _engine(config.engine)
+    with ThreadPoolExecutor(1) as pool:
+        # Guessing a language unpacks a large table: it does so while the recording is decoded.
+        coming = pool.submit(_language, sung, config.language)
+        if config.language:
+            coming.result()  # a language that does not exist is said before an hour of audio is decoded
+        waveform, said = _waveform(audio, chosen, tell, config)
+        code, warnings = coming.result()
     tokens = tokenize(sung, lambda word: chosen.spell(word, code), chosen.labels)
     if not len(tokens.ids):
         warnings.append("the lyrics hold no word that has a sound: all are marked unsung")
-    waveform, said = _waveform(audio, chosen, tell, config)
     if decode.is_silent(waveform):
         said.append("the recording is silent: the times say nothing")
     emission = chosen.emit(waveform, lambda share: tell("listen", share))
@@ -106,8 +114,6 @@ def align(
 
 
 def _language(sung: Lyrics, wanted: str | None) -> tuple[str, list[str]]:
-    if not sung.words:
-        raise LyricsError("the lyrics hold no sung word")
     if wanted:
         code = languages.normalise(wanted)
         espeak.voice_code(code)
