@@ -1,1 +1,0 @@
-"""Contract tests for the authors of plug-ins."""
