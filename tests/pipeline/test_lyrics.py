@@ -221,7 +221,7 @@ def ends_well(data: bytes, name: str) -> None:
     try:
         lyrics = read(data, name=name)
     except InputError as error:
-        assert "\n" not in str(error)  # noqa: PT017
+        assert "\n" not in str(error)
     else:
         assert isinstance(lyrics, Lyrics)
         assert all(word.split() == [word] for word in lyrics.words)

@@ -37,7 +37,8 @@ def phone(
 ) -> None:
     """Train the acoustic model that ships with Melisma, or one like it, on your own recordings."""
     _require_torch()
-    from melisma.train.phone import PhoneTrainingConfig, train
+    from melisma.train.config import PhoneTrainingConfig
+    from melisma.train.phone import train
 
     def say(line: dict[str, float]) -> None:
         typer.echo("  ".join(f"{key} {value:.4g}" for key, value in line.items()), err=True)
@@ -58,8 +59,8 @@ def export(
 ) -> None:
     """Turn a checkpoint into the ONNX file that `melisma align` runs, with the facts of its card."""
     _require_torch()
+    from melisma.train.config import PhoneTrainingConfig
     from melisma.train.export import export as export_model
-    from melisma.train.phone import PhoneTrainingConfig
 
     path = export_model(checkpoint, output, PhoneTrainingConfig.read(config).card)
     if not quiet:

@@ -79,18 +79,10 @@ def align(
     if not sung.words:
         raise LyricsError("the lyrics hold no sung word")
     chosen = _engine(config.engine)
-    with ThreadPoolExecutor(1) as pool:
-        # Guessing a language unpacks a large table: it does so while the recording is decoded.
-        coming = pool.submit(_language, sung, config.language)
-        if config.language:
-            coming.result()  # a language that does not exist is said before an hour of audio is decoded
-        waveform, said = _waveform(audio, chosen, tell, config)
-        code, warnings = coming.result()
+    waveform, code, warnings = _gather(audio, sung, chosen, tell, config)
     tokens = tokenize(sung, lambda word: chosen.spell(word, code), chosen.labels)
     if not len(tokens.ids):
         warnings.append("the lyrics hold no word that has a sound: all are marked unsung")
-    if decode.is_silent(waveform):
-        said.append("the recording is silent: the times say nothing")
     emission = chosen.emit(waveform, lambda share: tell("listen", share))
     tell("align", 0.0)
     wildcard = viterbi.Wildcard(config.wildcard) if config.wildcard is not None else None
@@ -107,10 +99,26 @@ def align(
         engine_version=chosen.version,
         model_id=chosen.model_id,
         model_revision=chosen.model_revision,
-        warnings=(*warnings, *said),
+        warnings=tuple(warnings),
     )
     made.check()
     return made
+
+
+def _gather(
+    audio: str | Path | Waveform, sung: Lyrics, engine: Engine, tell: Progress, config: AlignConfig
+) -> tuple[Waveform, str, list[str]]:
+    """Return the recording, the language and what is to be said of both."""
+    with ThreadPoolExecutor(1) as pool:
+        # Guessing a language unpacks a large table: it does so while the recording is decoded.
+        coming = pool.submit(_language, sung, config.language)
+        if config.language:
+            coming.result()  # a language that does not exist is said before an hour of audio is decoded
+        waveform, said = _waveform(audio, engine, tell, config)
+        code, warnings = coming.result()
+    if decode.is_silent(waveform):
+        said.append("the recording is silent: the times say nothing")
+    return waveform, code, [*warnings, *said]
 
 
 def _language(sung: Lyrics, wanted: str | None) -> tuple[str, list[str]]:

@@ -71,7 +71,7 @@ class Mood:
 def plain(clip: Clip) -> Example:
     """Prepare a clip as it is."""
     log_power = clip.log_power.astype(np.float32)
-    return Example(normalised(np.exp(log_power)), clip.labels, _active(log_power))
+    return Example(normalised(_power(log_power)), clip.labels, _active(log_power))
 
 
 def augment(clip: Clip, noises: list[Noise], config: AugmentConfig, mood: Mood, rng: np.random.Generator) -> Example:
@@ -83,7 +83,7 @@ def augment(clip: Clip, noises: list[Noise], config: AugmentConfig, mood: Mood, 
         before, after = (int(rng.uniform(0, config.margin_s) * 100) for _ in range(2))
         log_power = np.pad(log_power, ((before, after), (0, 0)), constant_values=np.log(FLOOR))
     active = _active(log_power)
-    power = np.exp(log_power)
+    power = _power(log_power)
     if noises and rng.random() < config.music * mood.strength:
         power = power + _music(power, active, noises, config, rng)
         if rng.random() < config.holes:
@@ -91,6 +91,11 @@ def augment(clip: Clip, noises: list[Noise], config: AugmentConfig, mood: Mood, 
     features = normalised(power)
     _mask(features, config, rng)
     return Example(features, clip.labels, active)
+
+
+def _power(log_power: Float32) -> Float32:
+    """Take back the floor that the logarithm was given, or it would be added twice."""
+    return np.asarray(np.maximum(np.exp(log_power) - FLOOR, 0), np.float32)
 
 
 def _active(log_power: Float32) -> Float32:

@@ -131,7 +131,7 @@ def _cached(paths: list[Path], cache: Path, workers: int) -> list[Float16 | str]
         np.savez(partial, lengths=lengths, frames=frames, reasons=reasons)
         partial.rename(shard)
     try:
-        with np.load(shard, allow_pickle=False) as data:
+        with shard.open("rb") as file, np.load(file, allow_pickle=False) as data:
             lengths, frames, reasons = data["lengths"], data["frames"], data["reasons"]
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"the cache {shard} is damaged: remove it and it will be made anew") from error

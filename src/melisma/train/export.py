@@ -20,7 +20,8 @@ from melisma.core.files import write_atomically
 from melisma.models.features import N_MELS
 from melisma.models.phone_net import STEM_PADDING, STRIDE, PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
-from melisma.train.phone import CardFacts, read_checkpoint
+from melisma.train.config import CardFacts
+from melisma.train.phone import read_checkpoint
 
 _OPSET = 17
 

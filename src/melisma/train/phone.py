@@ -10,92 +10,29 @@ import json
 import logging
 import os
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 from torch.nn import functional
 
 from melisma.core.errors import InputError, OutputError
 from melisma.core.settings import n_threads
 from melisma.metrics.edit import edit_distance
-from melisma.models.features import N_MELS
-from melisma.models.phone_net import STRIDE, PhoneNet, PhoneNetConfig
+from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
-from melisma.train.augment import AugmentConfig, Example, Mood, augment, plain
-from melisma.train.corpus import Clip, Noise, load_noise, load_speech, split_speakers
+from melisma.train.augment import plain
+from melisma.train.batches import Batch, Sampler, collate, plan_batches
+from melisma.train.config import PhoneTrainingConfig
+from melisma.train.corpus import Clip, load_noise, load_speech, split_speakers
 
 log = logging.getLogger(__name__)
-
-
-class CardFacts(BaseModel):
-    """What the released model's card says and the network cannot know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = "phone-dev"
-    title: str = "Phones of many languages"
-    licence: str = "Apache-2.0"
-    languages: tuple[str, ...] = ()
-    onset_shift_s: float = 0.0  # measured on synthetic songs after training
-
-
-class PhoneTrainingConfig(BaseModel):
-    """Everything that decides what comes out; one TOML file per released model."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    seed: int = 1
-    channels: int = Field(384, ge=8)
-    dilations: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 16)
-    dropout: float = Field(0.1, ge=0, lt=1)
-    passes: float = Field(30, gt=0)  # over the training clips
-    clean_passes: float = Field(2.0, ge=0)  # without augmentation, the first of them from short clips to long
-    ramp_passes: float = Field(4.0, gt=0)  # over which music becomes as frequent as it stays
-    batch_s: float = Field(80, gt=0)  # seconds of audio before augmentation
-    max_clip_s: float = Field(16, gt=0)
-    lr: float = Field(1.5e-3, gt=0)
-    warmup_steps: int = Field(300, ge=0)
-    weight_decay: float = Field(0.02, ge=0)
-    ema: float = Field(0.999, ge=0, lt=1)
-    vocal_weight: float = Field(0.3, ge=0)
-    held_out: float = Field(0.04, ge=0, lt=1)
-    skip_languages: frozenset[str] = frozenset()
-    bf16: bool = True
-    augment: AugmentConfig = AugmentConfig()
-    card: CardFacts = CardFacts()
-
-    @classmethod
-    def read(cls, path: Path) -> PhoneTrainingConfig:
-        """Read a TOML file; a wrong key or value is an error that names it."""
-        try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise InputError(f"cannot read the configuration {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} is no TOML: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Padded arrays of one step."""
-
-    features: Tensor  # float32 [batch, N_MELS, n_feature_frames]
-    lengths: Tensor  # int64 [batch], emission frames
-    labels: Tensor  # int64 [sum of label lengths]
-    label_lengths: Tensor  # int64 [batch]
-    active: Tensor  # float32 [batch, n_frames]
 
 
 @dataclass(slots=True)
@@ -105,78 +42,6 @@ class Progress:
     step: int = 0
     seconds: float = 0.0  # of wall clock, over all runs
     history: list[dict[str, float]] = field(default_factory=list)
-
-
-# Emission frames that a batch's length is a multiple of: on CPUs, convolutions of odd lengths take three times as long.
-_LENGTH_STEP = 16
-
-
-def collate(examples: list[Example]) -> Batch:
-    """Pad examples to one length, a multiple of the stride and of `_LENGTH_STEP` frames."""
-    lengths = [len(e.features) // STRIDE for e in examples]
-    longest = -(-max(lengths) // _LENGTH_STEP) * _LENGTH_STEP
-    n = longest * STRIDE
-    features = np.zeros((len(examples), N_MELS, n), np.float32)
-    active = np.zeros((len(examples), longest), np.float32)
-    for i, (example, length) in enumerate(zip(examples, lengths, strict=True)):
-        features[i, :, : length * STRIDE] = example.features[: length * STRIDE].T
-        active[i, :length] = example.active[: length * STRIDE].reshape(length, STRIDE).mean(axis=1)
-    return Batch(
-        torch.from_numpy(features),
-        torch.tensor(lengths),
-        torch.from_numpy(np.concatenate([e.labels for e in examples])),
-        torch.tensor([len(e.labels) for e in examples]),
-        torch.from_numpy(active),
-    )
-
-
-def plan_batches(clips: list[Clip], batch_s: float, rng: np.random.Generator, short_first: bool) -> list[list[int]]:
-    """Cut one pass into batches of about `batch_s` seconds whose clips are of like length."""
-    lengths = np.array([len(c.log_power) for c in clips])
-    order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)), kind="stable")
-    batches: list[list[int]] = [[]]
-    for i in order:
-        longest = max(lengths[i], lengths[batches[-1]].max() if batches[-1] else 0)
-        if batches[-1] and longest * (len(batches[-1]) + 1) > batch_s * 100:
-            batches.append([])
-        batches[-1].append(int(i))
-    if not short_first:
-        batches = [batches[i] for i in rng.permutation(len(batches))]
-    return batches
-
-
-class Sampler:
-    """The batches of the whole training, in order, each with a random generator of its own: a step can be redone."""
-
-    def __init__(self, clips: list[Clip], noises: list[Noise], config: PhoneTrainingConfig) -> None:
-        self.clips, self.noises, self.config = clips, noises, config
-        self.augment = config.augment
-        self._pass, self._plan, self._first = -1, list[list[int]](), 0
-        self.n_per_pass = len(self._batches_of(0))
-        self.n_steps = int(config.passes * self.n_per_pass)
-
-    def _batches_of(self, number: int) -> list[list[int]]:
-        rng = np.random.default_rng([self.config.seed, 7, number])
-        # Lengths vary a little from pass to pass; the number of batches must not, or steps would lose their meaning.
-        plan = plan_batches(self.clips, self.config.batch_s, rng, number == 0)
-        if number == 0:
-            return plan
-        while len(plan) < self.n_per_pass:
-            plan.append(plan[int(rng.integers(len(plan)))])
-        return plan[: self.n_per_pass]
-
-    def batch(self, step: int) -> Batch:
-        """Make the batch of a step."""
-        number, index = divmod(step, self.n_per_pass)
-        if number != self._pass:
-            self._plan, self._pass = self._batches_of(number), number
-        rng = np.random.default_rng([self.config.seed, 11, step])
-        clips = [self.clips[i] for i in self._plan[index]]
-        done = step / self.n_per_pass - self.config.clean_passes
-        if done < 0:
-            return collate([plain(clip) for clip in clips])
-        mood = Mood.draw(self.augment, min(1.0, 0.2 + done / self.config.ramp_passes), rng)
-        return collate([augment(clip, self.noises, self.augment, mood, rng) for clip in clips])
 
 
 def loss_of(net: PhoneNet, batch: Batch, vocal_weight: float, bf16: bool) -> tuple[Tensor, dict[str, float]]:

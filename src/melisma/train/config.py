@@ -1,0 +1,63 @@
+"""What decides a training of the phone model: one TOML file per released model."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from melisma.core.errors import InputError
+from melisma.train.augment import AugmentConfig
+
+
+class CardFacts(BaseModel):
+    """What the released model's card says and the network cannot know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = "phone-dev"
+    title: str = "Phones of many languages"
+    licence: str = "Apache-2.0"
+    languages: tuple[str, ...] = ()
+    onset_shift_s: float = 0.0  # measured on synthetic songs after training
+
+
+class PhoneTrainingConfig(BaseModel):
+    """Everything that decides what comes out; one TOML file per released model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = 1
+    channels: int = Field(384, ge=8)
+    dilations: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 16)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    passes: float = Field(30, gt=0)  # over the training clips
+    clean_passes: float = Field(2.0, ge=0)  # without augmentation, the first of them from short clips to long
+    ramp_passes: float = Field(4.0, gt=0)  # over which music becomes as frequent as it stays
+    batch_s: float = Field(80, gt=0)  # seconds of audio before augmentation
+    max_clip_s: float = Field(16, gt=0)
+    lr: float = Field(1.5e-3, gt=0)
+    warmup_steps: int = Field(300, ge=0)
+    weight_decay: float = Field(0.02, ge=0)
+    ema: float = Field(0.999, ge=0, lt=1)
+    vocal_weight: float = Field(0.3, ge=0)
+    held_out: float = Field(0.04, ge=0, lt=1)
+    skip_languages: frozenset[str] = frozenset()
+    bf16: bool = True
+    augment: AugmentConfig = AugmentConfig()
+    card: CardFacts = CardFacts()
+
+    @classmethod
+    def read(cls, path: Path) -> PhoneTrainingConfig:
+        """Read a TOML file; a wrong key or value is an error that names it."""
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise InputError(f"cannot read the configuration {path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} is no TOML: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
