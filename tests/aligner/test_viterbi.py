@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melisma.aligner.viterbi import Wildcard, frames_needed, viterbi
-from melisma.core.errors import TooFewFrames
+from melisma.core.errors import InputError, TooFewFrames
 from melisma.core.records import Tokens
 
 N_LABELS = 4
@@ -146,6 +146,12 @@ def test_a_wildcard_takes_unsung_sound_between_lines():
     assert wild.score > plain.score
     dear = viterbi(log_probs, tokens, wildcard=Wildcard(100.0))
     assert dear.score == pytest.approx(plain.score, abs=1e-3)
+
+
+@pytest.mark.parametrize("cost", [-0.1, float("nan"), float("inf")])
+def test_a_wildcard_costs_something_finite(cost):
+    with pytest.raises(InputError, match="0 nats a frame or more"):
+        Wildcard(cost)
 
 
 def test_too_few_frames_says_how_many_are_needed():

@@ -59,6 +59,14 @@ def test_a_short_dip_of_the_voice_does_not_end_a_held_note():
     assert got[0].end == 10 * 480
 
 
+def test_a_word_whose_last_phone_is_heard_late_ends_there_and_not_at_the_next_pause():
+    # The voice stops at frame 10, the last phone is spelt at frame 14, the next word comes 80 frames later.
+    rows = [1] + [0] * 13 + [2] + [0] * 80 + [3] + [0] * 10
+    vocal = [1] * 10 + [0] * 85 + [1] * 6 + [0] * 5
+    got = place(rows, ["ab", "c"], vocal=vocal)
+    assert got[0].end == 15 * 480
+
+
 def test_without_vocal_activity_a_word_lasts_to_the_next():
     got = place([1, 0, 0, 0, 2, 0], ["a", "b"])
     assert [(w.start, w.end) for w in got] == [(0, 4 * 480), (4 * 480, 6 * 480)]
@@ -71,9 +79,20 @@ def test_a_word_without_sound_stands_between_its_neighbours():
     assert got[1].confidence == min(got[0].confidence, got[2].confidence)
 
 
+def test_a_dash_that_opens_a_line_waits_for_its_line():
+    said = emission([1] + [0] * 30 + [2] + [0] * 5, vocal=[1, 1] + [0] * 29 + [1, 1] + [0] * 4)
+    sung, spelt = lyrics("a", "— b …"), tokens(["a", "", "b", ""], [0, 1, 1, 1])
+    got = words(viterbi(said.log_probs, spelt), said, spelt, sung)
+    assert got[1].start == got[1].end == got[2].start == 31 * 480
+    assert got[3].start == got[3].end == got[2].end
+    made = Alignment(got, lines(sung), said.duration, Timebase(16000, 1))
+    made.check()
+    assert made.line_ms(1)[0] == 930
+
+
 def test_words_without_sound_at_the_edges_keep_inside_the_recording():
     got = place([0, 0, 1, 0], ["", "a", ""])
-    assert got[0].start == got[0].end == 0
+    assert got[0].start == got[0].end == got[1].start == 2 * 480
     assert got[2].start == got[1].end <= 4 * 480
 
 

@@ -56,7 +56,7 @@ def test_scraps_of_any_length_give_the_frames_they_begin(n_samples):
     assert np.isfinite(emission.log_probs).all()
 
 
-def test_silence_is_finite_and_voiceless():
+def test_silence_is_finite():
     emission = PhoneEngine().emit(Waveform(np.zeros(32000, np.float32), 16000))
     assert np.isfinite(emission.log_probs).all()
 

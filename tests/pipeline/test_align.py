@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import melisma
-from melisma.core.errors import InputError, LyricsError, MelismaError, TooFewFrames, UnknownName
+from melisma.core.errors import AudioError, InputError, LyricsError, MelismaError, TooFewFrames, UnknownName
 from melisma.core.records import LyricLine, Lyrics, Waveform
 from melisma.pipeline.align import AlignConfig, align
 from melisma.synth import write
@@ -121,6 +121,39 @@ def test_an_unknown_language_lists_those_that_exist():
 def test_an_unknown_engine_lists_those_that_exist():
     with pytest.raises(UnknownName, match=r"no engine is called 'none'.*phone"):
         align(tone(2), from_text("la la"), language="en", engine="none")
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "sentence"),
+    [
+        (np.zeros((10, 2), np.float32), 16000, "mono"),
+        (np.zeros(10, np.float32), 44100, "16000 Hz, not 44100 Hz"),
+        (np.full(10, np.nan, np.float32), 16000, "no numbers"),
+    ],
+)
+def test_a_waveform_that_cannot_be_used_says_why(samples, rate, sentence):
+    with pytest.raises(AudioError, match=sentence):
+        align(Waveform(samples, rate), from_text("la la"), language="en")
+
+
+def test_a_misspelt_downmix_is_refused(song):
+    with pytest.raises(UnknownName, match="downmix"):
+        align(song[0] / "audio.wav", song[0] / "lyrics.txt", config=AlignConfig("en", downmix="center"))
+
+
+def test_language_beside_a_config_is_refused(song):
+    with pytest.raises(ValueError, match="not both"):
+        align(song[0] / "audio.wav", song[0] / "lyrics.txt", language="fr", config=AlignConfig("en"))
+
+
+TAGALOG = "Ang pag-ibig ay parang ulan na dumarating sa gabi at hindi mo alam kung kailan titigil ang mga luha ko"
+KHMER = "ខ្ញុំស្រឡាញ់អ្នក អ្នកជាព្រះច័ន្ទ"
+
+
+@pytest.mark.parametrize("text", [TAGALOG, KHMER])
+def test_a_language_that_nobody_named_is_one_that_can_be_spelt(text):
+    made = align(tone(12), from_text(text))
+    assert len(made.words) == len(text.split())
 
 
 def test_empty_lyrics_are_refused():

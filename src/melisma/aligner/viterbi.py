@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from melisma.core.errors import TooFewFrames
+from melisma.core.errors import InputError, TooFewFrames
 from melisma.core.records import Float32, Int64, Tokens
 
 NEVER = np.float32(-1e30)
@@ -28,6 +28,10 @@ class Wildcard:
     """What may stand between lines: any sound, at `cost` nats a frame below the best label of that frame."""
 
     cost: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.cost < float("inf"):
+            raise InputError(f"a wildcard costs 0 nats a frame or more, not {self.cost}")
 
 
 @dataclass(frozen=True, slots=True)

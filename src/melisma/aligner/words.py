@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,8 +29,8 @@ class _Spans:
 def words(path: Path, emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tuple[Word, ...]:
     """Put every word of the lyrics on the timeline, once and in order.
 
-    Words that own no token stand between their neighbours with no length of their own; if no word owns one, all are
-    unsung.
+    A word that owns no token has no length of its own: it stands where the word before it in its line ends or, at the
+    head of a line, where the first word with a sound begins. If no word owns a token, all are unsung.
 
     Returns
     -------
@@ -38,24 +38,30 @@ def words(path: Path, emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tup
         On the clock of the recording's samples.
     """
     clock = Timebase(emission.timebase.sample_rate, 1)
-    texts = lyrics.words
+    texts, line_of = lyrics.words, tokens.line.tolist()
     if len(tokens.ids) == 0:
-        return tuple(Word(t, int(line), None, None, None, clock) for t, line in zip(texts, tokens.line, strict=True))
+        return tuple(Word(text, line, None, None, None, clock) for text, line in zip(texts, line_of, strict=True))
     spans = _spans(path, emission, tokens, len(texts))
     stride, shift = emission.timebase.stride, round(emission.onset_shift_s * clock.sample_rate)
+    coming = _next_sounding(spans)
     placed: list[Word] = []
-    last_end, next_start = 0, _next_starts(spans)
-    for i, text in enumerate(texts):
-        line = int(tokens.line[i])
+    end, sounded = 0, -1  # where the last word ends, and the line of the last one with a sound
+
+    def begin(word: int) -> int:
+        return _clip(int(spans.start[word]) * stride + shift, end, emission.duration)
+
+    for i, (text, line) in enumerate(zip(texts, line_of, strict=True)):
+        after = int(coming[i])
         if spans.start[i] < 0:
-            # No sound of its own: it shares the moment at which the word before it ends.
-            placed.append(Word(text, line, last_end, last_end, None, clock))
+            opens_line = sounded != line and after >= 0 and line_of[after] == line
+            at = begin(after) if opens_line else end
+            placed.append(Word(text, line, at, at, None, clock))
             continue
-        start = _clip(int(spans.start[i]) * stride + shift, last_end if i else 0, emission.duration)
-        limit = emission.duration if next_start[i] < 0 else int(next_start[i]) * stride + shift
+        start = begin(i)
+        limit = emission.duration if after < 0 else int(spans.start[after]) * stride + shift
         end = _clip(int(spans.sound[i]) * stride, start, max(start, min(limit, emission.duration)))
         placed.append(Word(text, line, start, end, round(float(spans.confidence[i]), 4), clock))
-        last_end = end
+        sounded = line
     return tuple(_fill_confidence(placed))
 
 
@@ -73,14 +79,14 @@ def _clip(value: int, low: int, high: int) -> int:
     return max(low, min(value, high))
 
 
-def _next_starts(spans: _Spans) -> Int64:
-    """Return the start of the next word that has one, or −1, int64 [n_words]."""
+def _next_sounding(spans: _Spans) -> Int64:
+    """Return the index of the next word that has a start, or −1, int64 [n_words]."""
     out = np.full(len(spans.start), -1, np.int64)
     coming = -1
     for i in range(len(out) - 1, -1, -1):
         out[i] = coming
         if spans.start[i] >= 0:
-            coming = int(spans.start[i])
+            coming = i
     return out
 
 
@@ -123,32 +129,40 @@ def _token_frames(path: Path, n_tokens: int) -> tuple[Int64, Int64]:
     return first.astype(np.int64), stop.astype(np.int64)
 
 
-def _pauses(emission: Emission) -> Int64:
-    """Return the first frames of pauses: voiceless for longer than a dip, int64 [n_pauses]."""
+def _pauses(emission: Emission) -> tuple[Int64, Int64]:
+    """Return the frames [begin, end) of pauses, voiceless for longer than a dip, int64 [n_pauses] both."""
     if emission.vocal is None:
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     quiet = np.concatenate(([0], (emission.vocal < _VOICED).astype(np.int8), [0]))
     edges = np.diff(quiet)
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    return np.asarray(begins[ends - begins > _DIP], np.int64)
+    long = ends - begins > _DIP
+    return begins[long].astype(np.int64), ends[long].astype(np.int64)
 
 
-def _sound_end(pauses: Int64, spelt: int, limit: int) -> int:
-    """Return the frame at which a word stops sounding: the first pause after it is spelt, or the next word."""
-    k = int(np.searchsorted(pauses, spelt - 1))
-    return min(limit, max(spelt, int(pauses[k]))) if k < len(pauses) else limit
+def _sound_end(pauses: tuple[Int64, Int64], spelt: int, limit: int) -> int:
+    """Return the frame at which a word stops sounding: where it is spelt, or the pause after it, or the next word."""
+    begins, ends = pauses
+    k = int(np.searchsorted(begins, spelt))
+    if k and spelt - 1 < ends[k - 1]:
+        return min(limit, spelt)  # its last phone is whispered, or heard late, inside a pause
+    return min(limit, int(begins[k])) if k < len(begins) else limit
 
 
 def _fill_confidence(placed: list[Word]) -> list[Word]:
     """Give words without sound the lower confidence of their neighbours: their place is no surer than those."""
-    known = [w.confidence for w in placed]
-    out: list[Word] = []
-    for i, word in enumerate(placed):
-        if word.confidence is not None:
-            out.append(word)
-            continue
-        before = next((c for c in reversed(known[:i]) if c is not None), None)
-        after = next((c for c in known[i + 1 :] if c is not None), None)
-        near = [c for c in (before, after) if c is not None]
-        out.append(Word(word.text, word.line, word.start, word.end, min(near, default=0.0), word.timebase))
+    known = [word.confidence for word in placed]
+    before, after = _carried(known), _carried(known[::-1])[::-1]
+    return [
+        word if word.confidence is not None else replace(word, confidence=min(left, right))
+        for word, left, right in zip(placed, before, after, strict=True)
+    ]
+
+
+def _carried(values: list[float | None]) -> list[float]:
+    """Return the last known value at each place; 1.0 before the first."""
+    out, last = [], 1.0
+    for value in values:
+        last = last if value is None else value
+        out.append(last)
     return out

@@ -88,7 +88,7 @@ class Emission:
     timebase: Timebase
     duration: int  # samples of the whole recording at timebase.sample_rate
     vocal: Float32 | None = None  # probability that a voice is heard, [n_frames], where the engine knows it
-    onset_shift_s: float = 0.0  # what the engine's onsets are late by, measured, negative for late; added to each
+    onset_shift_s: float = 0.0  # added to every onset; negative for an engine that speaks late, as measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class ModelCard:
     n_parameters: int
     size_bytes: int
     reach: int  # emission frames that one frame sees on either side
-    onset_shift_s: float  # added to every onset: how late the network speaks, measured on synthetic songs
+    onset_shift_s: float  # added to every onset; negative for a network that speaks late, as measured
     card_text: str
     path: Path
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from melisma.aligner import viterbi, words
 from melisma.audio import decode
 from melisma.core import plugins
-from melisma.core.errors import LyricsError
+from melisma.core.errors import AudioError, LyricsError, UnknownName
 from melisma.core.records import Alignment, Lyrics, Waveform
 from melisma.core.timebase import Timebase
 from melisma.engines.protocol import Engine
 from melisma.pipeline import lyrics as lyrics_files
-from melisma.text import espeak
 from melisma.text import language as languages
 from melisma.text.tokens import tokenize
 
 Progress = Callable[[str, float], None]
+# Below this a guessed language is said to be one.
+_SURE_LANGUAGE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class AlignConfig:
     language: str | None = None  # ISO code; None lets the text decide
     engine: str = "phone"
     wildcard: float | None = None  # nats a frame that unsung sound between lines costs; None for no wildcard
-    downmix: str = "centre"
+    downmix: decode.DownmixName = "centre"
 
 
 @lru_cache(maxsize=2)
@@ -60,6 +63,8 @@ def align(
         ISO 639 code of the lyrics; found from the text if not given.
     engine : str
         Name of an installed engine.
+    config : AlignConfig, optional
+        More to turn; then language and engine stand in it.
     progress : callable, optional
         Called with the name of a stage and the share of it that is done.
 
@@ -73,7 +78,10 @@ def align(
     InputError
         If recording, lyrics, language or engine cannot be used; the sentence says which and why.
     """
-    config = config or AlignConfig(language, engine)
+    if config is None:
+        config = AlignConfig(language, engine)
+    elif language is not None or engine != "phone":
+        raise ValueError("give language and engine either by themselves or in the config, not both")
     tell = progress or (lambda stage, share: None)
     sung = lyrics if isinstance(lyrics, Lyrics) else lyrics_files.read(lyrics)
     if not sung.words:
@@ -111,7 +119,7 @@ def _gather(
     """Return the recording, the language and what is to be said of both."""
     with ThreadPoolExecutor(1) as pool:
         # Guessing a language unpacks a large table: it does so while the recording is decoded.
-        coming = pool.submit(_language, sung, config.language)
+        coming = pool.submit(_language, sung, config.language, engine)
         if config.language:
             coming.result()  # a language that does not exist is said before an hour of audio is decoded
         waveform, said = _waveform(audio, engine, tell, config)
@@ -121,26 +129,51 @@ def _gather(
     return waveform, code, [*warnings, *said]
 
 
-def _language(sung: Lyrics, wanted: str | None) -> tuple[str, list[str]]:
+class _Spoken(Container[str]):
+    """The languages that an engine can spell."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __contains__(self, code: object) -> bool:
+        try:
+            self._engine.spell("a", str(code))
+        except UnknownName:
+            return False
+        return True
+
+
+def _language(sung: Lyrics, wanted: str | None, engine: Engine) -> tuple[str, list[str]]:
     if wanted:
         code = languages.normalise(wanted)
-        espeak.voice_code(code)
+        engine.spell("a", code)  # refuses a language that it cannot spell
         return code, []
-    guess = languages.detect(sung.text)
-    if guess.confidence < 0.5:
+    guess = languages.detect(sung.text, _Spoken(engine))
+    if guess.confidence < _SURE_LANGUAGE:
         return guess.code, [f"the language looks like {guess.code!r}, but that is a guess: --language says it for sure"]
     return guess.code, []
+
+
+def _checked(waveform: Waveform, engine: Engine) -> Waveform:
+    samples = waveform.samples
+    if samples.ndim != 1:
+        raise AudioError(f"a waveform is mono, [n_samples], not of shape {samples.shape}: mix it down first")
+    if waveform.sample_rate != engine.sample_rate:
+        raise AudioError(f"the engine takes {engine.sample_rate} Hz, not {waveform.sample_rate} Hz: resample it first")
+    if not np.isfinite(samples).all():
+        raise AudioError("the waveform holds values that are no numbers")
+    return Waveform(samples.astype(np.float32, copy=False), waveform.sample_rate)
 
 
 def _waveform(
     audio: str | Path | Waveform, engine: Engine, tell: Progress, config: AlignConfig
 ) -> tuple[Waveform, list[str]]:
     if isinstance(audio, Waveform):
-        return audio, []
+        return _checked(audio, engine), []
     got = decode.decode(
         audio,
         sample_rate=engine.sample_rate,
-        downmix="mean" if config.downmix == "mean" else "centre",
+        downmix=config.downmix,
         progress=lambda share: tell("decode", share),
     )
     return got.waveform, list(got.warnings)
