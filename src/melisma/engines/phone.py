@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,22 @@ class PhoneEngine:
     sample_rate = features.SAMPLE_RATE
     blank = 0
 
-    def __init__(self, model: str | Path = DEFAULT_MODEL, g2p: G2P | None = None, window: int = _WINDOW) -> None:
-        self.card = embedded.card(str(model))
+    def __init__(self, model: str | Path | None = None, g2p: G2P | None = None, window: int = _WINDOW) -> None:
+        """Load a model: an embedded one by id, or an ONNX file of `melisma train export` by its path.
+
+        Without a model, the environment variable MELISMA_PHONE_MODEL names one in the same way.
+        """
+        name = str(model or os.environ.get("MELISMA_PHONE_MODEL") or DEFAULT_MODEL)
+        self.card = embedded.read_card(Path(name)) if name.endswith(".onnx") else embedded.card(name)
         self.model_id, self.model_revision = self.card.model_id, self.card.revision
         self.licence = Licence(self.card.licence, commercial=True)
         self.labels = self.card.labels
         self._g2p: G2P = g2p or EspeakG2P(self.labels[1:])
         self._window = window
         self._session = _open(self.card.path)
+        width = self._session.get_outputs()[0].shape[-1]
+        if width != len(self.labels):
+            raise ModelError(f"the model {self.model_id} speaks of {width} labels, its card of {len(self.labels)}")
 
     def spell(self, word: str, language: str) -> Sequence[str]:
         """Return the phones of a word; none if it has no sound of its own."""

@@ -34,27 +34,29 @@ class ModelCard:
 @cache
 def cards() -> tuple[ModelCard, ...]:
     """Return the cards of all embedded models, by id."""
-    found = []
-    for entry in sorted(_WEIGHTS.iterdir(), key=lambda e: e.name):
-        if not entry.name.endswith(".json"):
-            continue
-        found.append(_card(entry.name.removesuffix(".json")))
-    return tuple(found)
+    found = sorted(Path(str(_WEIGHTS)).glob("*.json"))
+    return tuple(read_card(path.with_name(f"{path.name.removesuffix('.json')}.onnx")) for path in found)
 
 
-def _card(stem: str) -> ModelCard:
-    path = Path(str(_WEIGHTS / f"{stem}.onnx"))
+def read_card(path: Path) -> ModelCard:
+    """Read the facts beside an ONNX file, `<name>.json`, and the card `<name>.md` if there is one.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or the facts are damaged.
+    """
+    stem = path.name.removesuffix(".onnx")
+    written = path.with_name(f"{stem}.md")
     try:
-        facts = json.loads((_WEIGHTS / f"{stem}.json").read_text(encoding="utf-8"))
+        facts = json.loads(path.with_name(f"{stem}.json").read_text(encoding="utf-8"))
         facts |= {key: tuple(facts[key]) for key in ("languages", "labels")}
-        text = (_WEIGHTS / f"{stem}.md").read_text(encoding="utf-8")
+        text = written.read_text(encoding="utf-8") if written.exists() else ""
         return ModelCard(**facts, size_bytes=path.stat().st_size, card_text=text, path=path)
     except FileNotFoundError as error:
-        raise ModelError(
-            f"the embedded model {stem} lacks its file {Path(error.filename).name}: reinstall melisma"
-        ) from error
+        raise ModelError(f"the model {stem} lacks its file {Path(error.filename).name}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"the card of the embedded model {stem} is damaged ({error}): reinstall melisma") from error
+        raise ModelError(f"the facts of the model {stem} are damaged: {error}") from error
 
 
 def card(model_id: str) -> ModelCard:
