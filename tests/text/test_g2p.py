@@ -194,7 +194,7 @@ def test_a_word_of_latin_letters_never_vanishes(word):
     assert EspeakG2P().phones(word, "en")
 
 
-@given(st.text(st.sampled_from("abZYé일ж'’-—.,!?(«♪🎵\u200b\ufe0f 1")))
+@given(st.text(st.sampled_from("bdZYé일ж'’-—.,!?(«♪🎵\u200b\ufe0f 1")))
 def test_speakable_keeps_every_letter_and_digit_in_order(word):
     assert [c for c in speakable(word) if c.isalnum()] == [c for c in word if c.isalnum()]
 

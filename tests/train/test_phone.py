@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from melisma.cli.main import app
+from melisma.core.errors import InputError
+from melisma.models.features import N_MELS
+from melisma.train import phone
+from melisma.train.augment import plain
+from melisma.train.batches import collate
+from melisma.train.config import PhoneTrainingConfig
+from melisma.train.corpus import Clip, load_speech
+from melisma.train.phone import Trainer, train
+
+TINY = PhoneTrainingConfig(
+    channels=16,
+    dilations=(1, 2),
+    dropout=0.1,
+    passes=4,
+    clean_passes=1,
+    ramp_passes=1,
+    batch_s=4,
+    lr=5e-3,
+    warmup_steps=3,
+    held_out=0.2,
+    bf16=False,
+)
+
+
+def journal(out) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_tiny_network_learns_ten_clips_by_heart(corpus, tmp_path):
+    config = TINY.model_copy(
+        update={"channels": 32, "dropout": 0.0, "passes": 70.0, "clean_passes": 70.0, "ema": 0.9, "held_out": 0.0}
+    )
+    train(config, corpus, None, tmp_path / "run", report_every=20, workers=1)
+    lines = journal(tmp_path / "run")
+    assert lines[-1]["ctc"] < 0.2 * lines[0]["ctc"]
+    assert lines[-1]["vocal"] < 0.5 * lines[0]["vocal"]
+    assert lines[-1]["blanks"] < 0.99
+    clips = load_speech(corpus, tmp_path / "run" / "cache", frozenset(), 1)
+    trainer = Trainer(config, tmp_path / "run")
+    trainer.resume()
+    assert phone.phone_error_rate(trainer.average, clips) < 0.1
+
+
+class Interrupted(Exception):
+    """The machine went away."""
+
+
+def weights(out) -> dict[str, torch.Tensor]:
+    state = torch.load(out / "checkpoint.pt", weights_only=True)
+    flat = {f"{part}.{name}": value for part in ("net", "average") for name, value in state[part].items()}
+    moments = state["optimiser"]["state"]
+    return flat | {f"{i}.{key}": value for i, kept in moments.items() for key, value in kept.items()}
+
+
+def test_an_interrupted_run_ends_with_the_same_bits(corpus, noise, tmp_path):
+    train(TINY, corpus, noise, tmp_path / "whole", report_every=1, workers=1)
+
+    def stop(line: dict[str, float]) -> None:
+        if line["step"] == 7:  # two steps after the last checkpoint: they are done again
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train(TINY, corpus, noise, tmp_path / "parts", report=stop, report_every=1, workers=1)
+    assert torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)["progress"]["step"] == 5
+    torch.manual_seed(12345)  # whatever the process did in between
+    train(TINY, corpus, noise, tmp_path / "parts", report_every=1, workers=1)
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert whole.keys() == parts.keys()
+    assert len(whole) > 50
+    for name, value in whole.items():
+        assert torch.equal(value, parts[name]), name
+    ends = [journal(tmp_path / run)[-1] for run in ("whole", "parts")]
+    for end in ends:
+        del end["seconds"]
+    assert ends[0] == ends[1]
+
+
+def test_a_finished_run_is_left_as_it_is(corpus, tmp_path):
+    train(TINY, corpus, None, tmp_path / "run", workers=1)
+    before = weights(tmp_path / "run")
+    train(TINY, corpus, None, tmp_path / "run", workers=1)
+    after = weights(tmp_path / "run")
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_the_journal_gives_means_and_the_last_line_has_the_error_rate(corpus, tmp_path):
+    said: list[dict[str, float]] = []
+    train(TINY, corpus, None, tmp_path / "run", report=said.append, report_every=1000, workers=1)
+    (line,) = journal(tmp_path / "run")
+    assert line["step"] == said[0]["step"]
+    assert line["pass"] == 4
+    assert line["ctc"] + TINY.vocal_weight * line["vocal"] == pytest.approx(line["loss"], rel=1e-3)
+    assert line["loss"] > 0.5  # of a mean over the steps that were taken, though fewer than a report asks for
+    assert line["held_out_per"] > 0
+    assert 0 <= line["blanks"] <= 1
+
+
+def test_going_on_with_another_rate_is_allowed_and_said(corpus, tmp_path, warnings_of):
+    train(TINY.model_copy(update={"passes": 1.0}), corpus, None, tmp_path / "run", workers=1)
+    train(TINY.model_copy(update={"passes": 2.0}), corpus, None, tmp_path / "run", workers=1)
+    assert any("going on from" in line and "passes" in line for line in warnings_of())
+
+
+def test_going_on_with_another_network_is_refused(corpus, tmp_path):
+    train(TINY.model_copy(update={"passes": 1.0}), corpus, None, tmp_path / "run", workers=1)
+    with pytest.raises(InputError, match=r"checkpoint\.pt is not of this configuration's network"):
+        train(TINY.model_copy(update={"channels": 24}), corpus, None, tmp_path / "run", workers=1)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"\x80\x02c__builtin__\neval\n.", b"text"])
+def test_going_on_from_a_damaged_checkpoint_is_refused(corpus, tmp_path, content):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(InputError, match=r"checkpoint\.pt is no checkpoint, or a damaged one$"):
+        train(TINY, corpus, None, tmp_path / "run", workers=1)
+
+
+def test_a_corpus_with_nothing_to_train_on_is_one_sentence(corpus, tmp_path):
+    with pytest.raises(InputError, match="corpus holds no clip to train on"):
+        train(TINY.model_copy(update={"max_clip_s": 0.1}), corpus, None, tmp_path / "run", workers=1)
+
+
+def test_a_label_that_the_frames_cannot_spell_does_not_spoil_the_step(tmp_path):
+    silence = np.zeros((30, N_MELS), np.float16)
+    short = Clip("c", "en", "s", silence[:9], np.arange(1, 9))  # eight labels in three frames
+    batch = collate([plain(Clip("c", "en", "s", silence, np.array([1]))), plain(short)])
+    net = Trainer(TINY, tmp_path).net
+    loss, figures = phone.loss_of(net, batch, 0.3, False)
+    assert torch.isfinite(loss)
+    assert figures["ctc"] > 0
+
+
+def test_the_commands_train_and_export(corpus, noise, tmp_path):
+    config = tmp_path / "tiny.toml"
+    config.write_text(
+        'channels = 8\ndilations = [1]\npasses = 1\nbatch_s = 5\nbf16 = false\n[card]\nmodel_id = "tiny"\n',
+        encoding="utf-8",
+    )
+    run = CliRunner().invoke(
+        app,
+        ["train", "phone", str(config), "--corpus", str(corpus), "--noise", str(noise), "-o", str(tmp_path / "run")],
+    )
+    assert run.exit_code == 0, run.output
+    assert "step" in run.stderr
+    assert f"wrote {tmp_path / 'run' / 'checkpoint.pt'}" in run.stderr
+    checkpoint = str(tmp_path / "run" / "checkpoint.pt")
+    run = CliRunner().invoke(app, ["train", "export", str(config), checkpoint, "-o", str(tmp_path / "out")])
+    assert run.exit_code == 0, run.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"tiny.onnx", "tiny.json"}
+
+
+def test_the_command_says_in_one_sentence_what_is_wrong(corpus, tmp_path):
+    config = tmp_path / "tiny.toml"
+    config.write_text("chanels = 8", encoding="utf-8")
+    run = CliRunner().invoke(app, ["train", "phone", str(config), "--corpus", str(corpus), "-o", str(tmp_path / "run")])
+    assert run.exit_code == 2
+    assert run.stderr == f"error: {config}: chanels: Extra inputs are not permitted\n"
+    assert not (tmp_path / "run").exists()
