@@ -250,6 +250,24 @@ def test_a_damaged_flac_is_read_around_the_damage_with_ffmpeg(scratched, encode,
 # Errors
 
 
+def test_what_libsndfile_read_outlives_an_ffmpeg_that_can_read_nothing(scratched, tmp_path, monkeypatch):
+    useless = tmp_path / "ffmpeg"
+    useless.write_text("#!/bin/sh\nexit 1\n")
+    useless.chmod(0o755)
+    monkeypatch.setattr("melisma.audio.ffmpeg.program", lambda: str(useless))
+    told = []
+    result = decode(scratched, progress=told.append)
+    assert 0.5 < result.waveform.duration_s < 1.5
+    assert "breaks off" in result.warnings[0]
+    assert told == sorted(told)
+
+
+def test_progress_never_goes_back_where_a_recording_is_decoded_twice(scratched):
+    told = []
+    decode(scratched, progress=told.append)
+    assert told == sorted(told)
+
+
 def test_an_empty_file(tmp_path):
     (tmp_path / "x.mp3").touch()
     with pytest.raises(EmptyAudio, match=r"x\.mp3 is an empty file"):

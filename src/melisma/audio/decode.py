@@ -15,7 +15,7 @@ from melisma.audio.container import AudioInfo, shown
 from melisma.audio.downmix import CentreMix, MeanMix
 from melisma.audio.probe import Source, open_source
 from melisma.audio.resample import Resampler, n_resampled
-from melisma.core.errors import AudioTooLong, DamagedAudio, EmptyAudio, UnknownName
+from melisma.core.errors import AudioError, AudioTooLong, DamagedAudio, EmptyAudio, UnknownName
 from melisma.core.records import Float32, Waveform
 
 MAX_DURATION_S = 6 * 3600.0  # the longest stage works and field recordings; 1.4 GB at 16 kHz
@@ -94,15 +94,30 @@ def decode(
     executable = ffmpeg.program()
     if source.gave_up and not isinstance(source, ffmpeg.FfmpegSource) and executable:
         # libsndfile stops at the first damaged FLAC or Vorbis packet; ffmpeg steps over it and keeps the time.
-        with ffmpeg.FfmpegSource(job.path, executable, source.info.container) as again:
-            second = _run(again, job)
-        if result is None or (second and second.waveform.duration_s > result.waveform.duration_s):
-            result = second and replace(second, warnings=second.warnings or ("a damaged place was stepped over",))
+        result = _longer(result, _run_again(job, executable, source.info.container, keep=result is not None))
     if result is None:
         if source.gave_up or source.promised_s:
             raise DamagedAudio(f"{shown(job.path)}: not one sample of it can be decoded")
         raise EmptyAudio(f"{shown(job.path)} holds no sample")
     return result
+
+
+def _run_again(job: _Job, executable: str, container: str | None, *, keep: bool) -> Decoded | None:
+    """Decode through ffmpeg; where there is something to `keep`, what ffmpeg refuses is no error."""
+    try:
+        with ffmpeg.FfmpegSource(job.path, executable, container) as again:
+            return _run(again, replace(job, progress=None))  # all of it is reported done, and it never goes back
+    except AudioError:
+        if not keep:
+            raise
+        return None
+
+
+def _longer(first: Decoded | None, second: Decoded | None) -> Decoded | None:
+    """Return the try that got further; the second has stepped over the place where the first one stopped."""
+    if second is None or (first and first.waveform.duration_s >= second.waveform.duration_s):
+        return first
+    return replace(second, warnings=second.warnings or ("a damaged place was stepped over",))
 
 
 def load(
