@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from melisma.core import settings
 from melisma.core.errors import InputError
 from melisma.core.records import Alignment, Line, Word
 from melisma.evaluate import align as evaluation
@@ -141,6 +142,18 @@ def test_songs_in_processes_of_their_own(folder):
     assert report.as_dict() == evaluation.evaluate_songs(folder).as_dict()
 
 
+@pytest.mark.parametrize(("jobs", "share"), [(2, 3), (8, 1)])
+def test_processes_share_the_threads(monkeypatch, jobs, share):
+    monkeypatch.setenv("MELISMA_THREADS", "6")
+    settings.n_threads.cache_clear()
+    try:
+        with evaluation._pool(jobs) as pool:
+            assert pool.submit(settings.n_threads).result() == share
+        assert settings.n_threads() == 6
+    finally:
+        settings.n_threads.cache_clear()
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no song with a gold\.csv under"):
         evaluation.find_songs(tmp_path)
@@ -171,6 +184,9 @@ def test_a_song_without_a_file_is_refused(folder, name):
         ("gold.csv", "a,b\n1,2\n", r"gold\.csv is not a table with the columns word and start_s"),
         ("gold.csv", "word,start_s\nun,soon\n", r"gold\.csv is not a table"),
         ("gold.csv", "word,start_s\n", r"gold\.csv holds no word"),
+        ("gold.csv", "word,start_s\nun,1\ndeux,nan\n", r"gold\.csv, row 2 \(deux\): start_s is no time"),
+        ("gold.csv", "word,start_s\nun,inf\n", r"gold\.csv, row 1 \(un\): start_s is no time"),
+        ("gold.csv", "word,start_s\nun,1\ndeux,2\ntrois,-0.1\n", r"row 3 \(trois\): start_s is no time .*: -0\.1"),
         ("meta.json", "{", r"meta\.json does not say the language"),
         ("meta.json", "[]", r"meta\.json does not say the language"),
     ],
@@ -178,6 +194,14 @@ def test_a_song_without_a_file_is_refused(folder, name):
 def test_a_broken_file_is_named(folder, name, text, sentence):
     (folder / "a-song" / name).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=sentence):
+        evaluation.find_songs(folder)
+
+
+@pytest.mark.parametrize("name", ["gold.csv", "meta.json"])
+def test_a_file_that_cannot_be_opened_is_named(folder, name):
+    (folder / "a-song" / name).unlink()
+    (folder / "a-song" / name).mkdir()
+    with pytest.raises(InputError, match=rf"cannot read .*{name}: Is a directory"):
         evaluation.find_songs(folder)
 
 
@@ -204,3 +228,14 @@ def test_the_pipeline_and_the_yardstick_agree_on_a_real_song(tmp_path):
     text, numbers = yardstick(songs, tmp_path / "out", tmp_path / "numbers.json")
     assert report.table().splitlines() == [line.rstrip() for line in text.splitlines()]
     same(report.as_dict(), numbers)
+
+
+@pytest.mark.slow
+@needs_yardstick
+def test_the_figures_that_are_promised_for_the_twelve_songs():
+    report = evaluation.evaluate_songs(SHARED / "songs")
+    assert len(report.songs) == 12
+    assert report.failed == ()
+    assert len(report.lost) <= 1, report.table()
+    assert report.pooled.p50 < 0.05, report.table()
+    assert report.pooled.pco300 > 0.87, report.table()

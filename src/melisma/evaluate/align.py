@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -22,6 +24,7 @@ from melisma.core import plugins
 from melisma.core.errors import InputError, MelismaError, UnknownName
 from melisma.core.files import format_named, write_atomically
 from melisma.core.records import Alignment
+from melisma.core.settings import n_threads
 from melisma.metrics import alignment as metrics
 
 Progress = Callable[[str, float], None]
@@ -131,10 +134,15 @@ def _read_gold(path: Path) -> tuple[tuple[str, ...], tuple[float, ...]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = [(row["word"], float(row["start_s"])) for row in csv.DictReader(file)]
-    except (KeyError, TypeError, ValueError) as error:
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(f"{path} is not a table with the columns word and start_s ({error})") from error
     if not rows:
         raise InputError(f"{path} holds no word")
+    for number, (word, start_s) in enumerate(rows, 1):
+        if not 0 <= start_s < math.inf:  # false for NaN as well
+            raise InputError(f"{path}, row {number} ({word}): start_s is no time in the recording: {start_s}")
     return tuple(w for w, _ in rows), tuple(s for _, s in rows)
 
 
@@ -143,6 +151,8 @@ def _read_language(path: Path) -> str:
         return str(json.loads(path.read_text(encoding="utf-8"))["language"])
     except FileNotFoundError as error:
         raise InputError(f"{path.parent} holds no meta.json") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} does not say the language ({error})") from error
 
@@ -211,7 +221,7 @@ def evaluate_songs(
     engine : str
         Name of the engine to align with.
     jobs : int
-        Songs aligned at the same time, each in a process of its own where more than one.
+        Songs aligned at the same time, each in a process of its own, with its share of the threads, where more than one.
     progress : callable, optional
         Called with the id of a finished song and the share of songs finished.
 
@@ -243,9 +253,7 @@ def _in_turn(songs: Sequence[Song], output: Path | None, engine: str) -> Iterato
 
 
 def _at_once(songs: Sequence[Song], output: Path | None, engine: str, jobs: int) -> Iterator[SongResult]:
-    # "spawn": onnxruntime's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(songs)), mp_context=context) as pool:
+    with _pool(min(jobs, len(songs))) as pool:
         waiting: dict[Future[SongResult], Song] = {
             pool.submit(align_and_score, song, output, engine): song for song in songs
         }
@@ -255,3 +263,15 @@ def _at_once(songs: Sequence[Song], output: Path | None, engine: str, jobs: int)
                 yield done.result()
             else:  # the process itself died, for want of memory or by a signal
                 yield lost(waiting[done], f"{type(error).__name__}: {error}")
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    """Make processes that share the threads: if each took all of them, they would slow each other down."""
+    # "spawn": onnxruntime's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(jobs, context, initializer=_use_threads, initargs=(max(1, n_threads() // jobs),))
+
+
+def _use_threads(n: int) -> None:
+    os.environ["MELISMA_THREADS"] = str(n)
+    n_threads.cache_clear()
