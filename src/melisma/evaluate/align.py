@@ -221,7 +221,7 @@ def evaluate_songs(
     engine : str
         Name of the engine to align with.
     jobs : int
-        Songs aligned at the same time, each in a process of its own, with its share of the threads, where more than one.
+        Songs aligned at the same time; more than one each in a process of its own, with its share of the threads.
     progress : callable, optional
         Called with the id of a finished song and the share of songs finished.
 
