@@ -8,8 +8,9 @@ from format_cases import QUICK, SONG, alignments, golden, got, make, texts
 from hypothesis import given
 from ultrastarparser import Song
 
-from melisma.core.errors import FormatError
+from melisma.core.errors import FormatError, UnknownName
 from melisma.core.records import Alignment
+from melisma.formats.load import load
 from melisma.formats.ultrastar import read, write
 
 HEAD = "#TITLE:T\n#ARTIST:A\n#BPM:300\n#GAP:1000\n"  # a beat is 50 ms
@@ -17,8 +18,8 @@ NOTE = re.compile(r"([:F]) (-?\d+) (\d+) 0 (.*)")
 
 
 def test_the_golden_file_is_written_and_read():
-    assert write(SONG) == golden("song.txt")
-    assert texts(read(golden("song.txt"))) == texts(SONG)
+    assert write(SONG) == golden("song.ultrastar.txt")
+    assert texts(read(golden("song.ultrastar.txt"))) == texts(SONG)
 
 
 @QUICK
@@ -53,7 +54,7 @@ def test_notes_never_overlap_and_last_a_beat(alignment: Alignment):
 
 def test_ultrastarparser_reads_the_same_song(tmp_path: Path):
     path = tmp_path / "song.txt"
-    path.write_text(golden("song.txt"), encoding="utf-8")
+    path.write_text(golden("song.ultrastar.txt"), encoding="utf-8")
     song = Song(str(path))
     assert song.get_attribute("BPM") == "1500"
     assert song.get_attribute("GAP") == "16230"
@@ -104,6 +105,14 @@ def test_a_comma_is_a_decimal_point_and_times_are_not_negative():
 def test_what_is_no_ultrastar_is_refused(text: str, fault: str):
     with pytest.raises(FormatError, match=fault):
         read(text)
+
+
+def test_txt_alone_is_not_taken_for_ultrastar(tmp_path: Path):
+    with pytest.raises(UnknownName, match=r"no format is called '\.txt'"):
+        SONG.save(tmp_path / "words.txt")
+    path = SONG.save(tmp_path / "words.txt", "ultrastar")
+    assert texts(load(path, "ultrastar")) == texts(SONG)
+    assert path.read_text(encoding="utf-8") == golden("song.ultrastar.txt")
 
 
 def test_an_empty_alignment_is_a_header():

@@ -175,4 +175,5 @@ def _number(tags: dict[str, str], name: str) -> Fraction:
     return value
 
 
-FORMAT = Format("ultrastar", (".txt",), "text/plain", "UltraStar: notes on a grid of 10 ms", write, read)
+# UltraStar wants `.txt`, but so does all plain text: only the longer name tells this format.
+FORMAT = Format("ultrastar", (".ultrastar.txt",), "text/plain", "UltraStar: notes on a grid of 10 ms", write, read)
