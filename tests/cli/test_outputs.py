@@ -49,8 +49,14 @@ def test_several_formats_do_not_go_to_standard_output(here):
 
 
 def test_a_name_that_tells_no_format_is_refused(here):
-    with pytest.raises(UnknownName, match=r"no format is called '.xyz'; there are: .*\.lrc"):
+    with pytest.raises(InputError, match=r"no format is called '.xyz'; there are: .*\.lrc.*, or name .* \(--format"):
         planned((), "out.xyz")
+
+
+def test_txt_tells_no_format(here):
+    """It is the suffix of UltraStar, and of everything else."""
+    with pytest.raises(InputError, match=r"no format is called '.txt'.*\.ultrastar\.txt"):
+        planned((), "out.txt")
 
 
 def test_an_input_is_never_overwritten(here):
@@ -133,6 +139,31 @@ def test_what_was_made_is_taken_back_when_the_next_cannot_be_written(here):
     with pytest.raises(OutputError, match=r"cannot write .*y: Is a directory"):
         write_all(targets, lambda name: b"")
     assert sorted(os.listdir(here)) == ["old", "y"]
+
+
+def test_what_was_there_stays_when_another_cannot_be_written(here):
+    (here / "y").mkdir()
+    (here / "x").write_bytes(b"old")
+    with pytest.raises(OutputError, match=r"cannot write .*y: Is a directory"):
+        write_all([Target("a", here / "x"), Target("b", here / "y")], lambda name: b"new")
+    assert (here / "x").read_bytes() == b"old"
+    assert sorted(os.listdir(here)) == ["x", "y"]
+
+
+def test_what_was_moved_is_taken_back_when_the_next_cannot_be_moved(here):
+    """The folder appears in the moment between, as another program may make it."""
+    targets = [Target("a", here / "x"), Target("b", here / "y")]
+    replace = os.replace
+
+    def meddle(source, target):
+        replace(source, target)
+        (here / "y").mkdir()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("melisma.cli.outputs.os.replace", lambda s, t: (meddle if t.name == "x" else replace)(s, t))
+        with pytest.raises(OutputError, match=r"cannot write .*y: Is a directory"):
+            write_all(targets, lambda name: b"new")
+    assert os.listdir(here) == ["y"]
 
 
 def test_a_link_stays_a_link_and_its_file_is_written(here):

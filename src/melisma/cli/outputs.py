@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +112,9 @@ def render(alignment: Alignment, name: str, audio: Path | None = None, title: st
 
 
 def write_all(targets: Sequence[Target], render_as: Callable[[str], bytes]) -> None:
-    """Render every result, then write them; when one cannot be written, those already made are taken back.
+    """Render every result, write all of them beside their places, then move them there.
+
+    When one cannot be written, what was made is taken back, and what was there before is as it was.
 
     Raises
     ------
@@ -120,34 +124,48 @@ def write_all(targets: Sequence[Target], render_as: Callable[[str], bytes]) -> N
     rendered = [(target.path, render_as(target.format)) for target in targets]
     made: list[Path] = []  # files and folders that were not there before, in the order of making
     try:
+        staged = [_stage(path, data, made) for path, data in rendered if path is not None]
         for path, data in rendered:
             if path is None:
                 typer.echo(data, nl=False)
-            else:
-                _write(path, data, made)
+        for temporary, place in filter(None, staged):
+            _move(temporary, place, made)
     except BaseException:
         for path in reversed(made):
             path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
         raise
 
 
-def _write(path: Path, data: bytes, made: list[Path]) -> None:
-    from melisma.core.files import write_atomically
-
+def _stage(path: Path, data: bytes, made: list[Path]) -> tuple[Path, Path] | None:
+    """Write a temporary file; return it and its final place, or None where the data went to a device or a pipe."""
     missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     try:
         for folder in reversed(missing):
             folder.mkdir()
             made.append(folder)
-        if path.exists() and not path.is_file():  # a device or a pipe: written to, never replaced by a file
-            path.write_bytes(data)
-            return
-        new = not path.exists()
-        write_atomically(path.resolve(), data)  # a link stays a link
-        if new:
-            made.append(path)
+        place = path.resolve()  # a link stays a link
+        if place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if place.exists() and not place.is_file():  # written to, never replaced by a file
+            place.write_bytes(data)
+            return None
+        temporary = place.parent / f".melisma-{secrets.token_hex(8)}"
+        made.append(temporary)
+        with temporary.open("xb") as file:
+            file.write(data)
+        return temporary, place
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _move(temporary: Path, place: Path, made: list[Path]) -> None:
+    new = not place.exists()
+    try:
+        os.replace(temporary, place)
+    except OSError as error:
+        raise OutputError(f"cannot write {place}: {error.strerror or error}") from error
+    if new:
+        made.append(place)
 
 
 def _check_place(path: Path, *, may_make_folder: bool) -> None:
@@ -183,5 +201,8 @@ def _format_of(path: Path) -> str:
         return KARAOKE
     from melisma.core.files import format_of
 
-    found: Format = format_of(path)
+    try:
+        found: Format = format_of(path)
+    except UnknownName as error:
+        raise InputError(f"{error}, or name the format by itself (--format, --to)") from error
     return found.name
