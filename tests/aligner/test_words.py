@@ -116,9 +116,16 @@ def test_confidence_falls_where_the_label_is_not_heard_and_where_nobody_sings():
     sure = place([1, 0, 2, 0], ["a", "b"], vocal=[1, 1, 1, 1])
     misheard = place([1, 0, 3, 0], ["a", "b"], vocal=[1, 1, 1, 1])
     silent = place([1, 0, 2, 0], ["a", "b"], vocal=[1, 1, 0.1, 0.1])
-    assert misheard[1].confidence < 0.5 * sure[1].confidence
+    assert misheard[1].confidence < sure[1].confidence
     assert silent[1].confidence < sure[1].confidence
     assert all(0 <= w.confidence <= 1 for w in (*sure, *misheard, *silent))
+
+
+def test_a_line_that_is_not_heard_at_all_is_doubted():
+    heard = place([1, 0, 2, 0], ["a", "b"], vocal=[1, 1, 1, 1])
+    unheard = place([3, 0, 3, 0], ["a", "b"], vocal=[1, 1, 1, 1])
+    assert min(w.confidence for w in heard) > 0.9
+    assert max(w.confidence for w in unheard) < 0.3
 
 
 def test_lines_cover_all_words_in_order():
