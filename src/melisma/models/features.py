@@ -82,7 +82,7 @@ def normalise(log_power: Float32) -> Float32:
     """Give every band zero mean and unit deviation over the recording: gain and colour of a recording drop out."""
     if not len(log_power):
         return np.zeros((0, N_MELS), np.float32)
-    mean = log_power.mean(axis=0, dtype=np.float64)
-    deviation = log_power.std(axis=0, dtype=np.float64)
-    normal: Float32 = ((log_power - mean) / (deviation + 1e-2)).astype(np.float32)
+    normal: Float32 = log_power - log_power.mean(axis=0, dtype=np.float64).astype(np.float32)
+    deviation = np.sqrt(np.einsum("ij,ij->j", normal, normal, dtype=np.float64) / len(normal))
+    normal /= (deviation + 1e-2).astype(np.float32)
     return normal
