@@ -3,7 +3,9 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import soundfile
 
 from melisma.cli.main import app
 from melisma.core.errors import ModelError
@@ -81,6 +83,45 @@ def test_json_report_for_programs(align, here):
     assert set(report["doubtful"][0] if report["doubtful"] else {"text": 0, "line": 0}) >= {"text", "line"}
 
 
+def test_the_side_of_a_recording_that_is_listened_to(align, engines, song, here):
+    """A voice at the far left is not in the centre, but in the mean."""
+    left = np.random.default_rng(2).normal(0, 0.1, 48000).astype(np.float32)
+    soundfile.write(song.audio, np.stack([left, np.zeros_like(left)], axis=1), 16000)
+    heard = []
+
+    def emit(self, waveform, progress=None):
+        heard.append(waveform.samples.std())
+        return super(engines.__mro__[1], self).emit(waveform, progress)
+
+    engines.emit = emit
+    for downmix in ("centre", "mean"):
+        assert align("--downmix", downmix, engine="raising").exit_code == 0
+    assert heard[0] < 0.01
+    assert heard[1] == pytest.approx(0.05, rel=0.05)
+
+
+def test_a_wildcard_lets_unsung_sound_pass_between_lines(runner, here):
+    """A sentence that is not in the lyrics stands between two that are: free of charge, no word lies in it."""
+    from melisma.synth import write
+    from melisma.synth.score import SongConfig, write_score
+
+    lines = ("the river runs along the stone", "nobody remembers now my friend", "and carries every stone alone")
+    score = write_score(SongConfig("en", lines, "low", 100.0, "G", intro_bars=1))
+    audio = write.save(score, here)
+    (here / "two.txt").write_text(f"{lines[0]}\n{lines[2]}\n", encoding="utf-8")
+    unsung = [w for w in score.words if w.line == 1]
+
+    def strays(*args):
+        command = ["align", str(audio), "two.txt", "--language", "en", "-q", "-o", "out.json", *args]
+        result = runner.invoke(app, command)
+        assert result.exit_code == 0, result.output
+        starts = [w["start_ms"] / 1000 for w in json.loads((here / "out.json").read_text(encoding="utf-8"))["words"]]
+        return sum(unsung[0].start_s + 0.1 < start < unsung[-1].start_s for start in starts)
+
+    assert strays() > 0  # or there is nothing to show
+    assert strays("--wildcard", "0") == 0
+
+
 def test_lyrics_from_standard_input(align, here):
     result = align(lyrics="-", input="un deux\ntrois\n")
     assert result.exit_code == 0, result.output
@@ -147,8 +188,8 @@ def test_an_unknown_format(align, here):
     fails(align("--format", "mp4"), here, "no format is called 'mp4'; there are: ass")
 
 
-def test_an_unknown_language(runner, engines, song, here):
-    command = ["align", str(song.audio), str(song.lyrics), "--engine", "steady", "--language", "xx"]
+def test_an_unknown_language(runner, song, here):
+    command = ["align", str(song.audio), str(song.lyrics), "--language", "xx"]
     fails(runner.invoke(app, command), here, "'xx'")
 
 
@@ -158,6 +199,18 @@ def test_a_missing_folder(align, here):
 
 def test_json_and_standard_output_exclude_each_other(align, here):
     fails(align("--json", "-o", "-"), here, "--json and -o - both need standard output")
+
+
+def test_a_wildcard_without_a_price(align, here):
+    fails(align("--wildcard", "inf"), here, "--wildcard is a cost in nats, not inf")
+
+
+@pytest.mark.parametrize("option", [("--wildcard", "-1"), ("--wildcard", "nan"), ("--downmix", "left")])
+def test_an_option_out_of_range(align, here, option):
+    result = align(*option)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option[0]}'" in result.stderr
+    assert os.listdir(here) == []
 
 
 def test_an_engine_that_fails(align, engines, here):

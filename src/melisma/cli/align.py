@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,40 +13,62 @@ from melisma.cli.options import complete_engines, complete_formats, complete_lan
 from melisma.cli.program import AsJson, Quiet, Verbose
 
 
+class Downmix(StrEnum):
+    """What `--downmix` takes."""
+
+    CENTRE = "centre"
+    MEAN = "mean"
+
+
+Language = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE",
+        help="Language of the lyrics, such as fr; found from the text if not given.",
+        autocompletion=complete_languages,
+    ),
+]
+Engine = Annotated[str, typer.Option(metavar="NAME", help="Engine that listens.", autocompletion=complete_engines)]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Formats to write, such as lrc,ass,karaoke (melisma formats list).",
+        autocompletion=complete_formats,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="File (its name tells the format), folder, or - for standard output. "
+        "Without it: <name of the audio>.json, or one file per format, in the current folder.",
+    ),
+]
+Wildcard = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        metavar="NATS",
+        help="Let sound that is not in the lyrics pass between lines, at this cost a frame; off if not given.",
+    ),
+]
+Mix = Annotated[Downmix, typer.Option(help="Listen to the centre of a stereo recording, or to the mean of both sides.")]
+
+
 def align(
     audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="The recording: any audio or video file.")],
     lyrics: Annotated[
         str, typer.Argument(metavar="LYRICS", help="Its lyrics: text, LRC or SRT file, or - for standard input.")
     ],
-    language: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE",
-            help="Language of the lyrics, such as fr; found from the text if not given.",
-            autocompletion=complete_languages,
-        ),
-    ] = None,
-    engine: Annotated[
-        str, typer.Option(metavar="NAME", help="Engine that listens.", autocompletion=complete_engines)
-    ] = "phone",
-    format: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAMES",
-            help="Formats to write, such as lrc,ass,karaoke (melisma formats list).",
-            autocompletion=complete_formats,
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="File (its name tells the format), folder, or - for standard output. "
-            "Without it: <name of the audio>.json, or one file per format, in the current folder.",
-        ),
-    ] = None,
+    language: Language = None,
+    engine: Engine = "phone",
+    format: Formats = None,
+    output: Output = None,
+    wildcard: Wildcard = None,
+    downmix: Mix = Downmix.CENTRE,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of a karaoke page.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -54,14 +78,18 @@ def align(
     from melisma.cli import outputs, summary
     from melisma.cli.progress import progress
     from melisma.core.errors import InputError
+    from melisma.pipeline.align import AlignConfig
     from melisma.pipeline.align import align as align_song
 
     inputs = [audio] if lyrics == "-" else [audio, Path(lyrics)]
     targets = outputs.plan(audio.stem, outputs.split_names(format), output, inputs)
     if as_json and targets[0].path is None:
         raise InputError("--json and -o - both need standard output: choose one")
+    if wildcard is not None and math.isinf(wildcard):
+        raise InputError(f"--wildcard is a cost in nats, not {wildcard}")
+    config = AlignConfig(language=language, engine=engine, wildcard=wildcard, downmix=downmix.value)
     with progress(quiet=quiet, verbose=verbose) as report:
-        alignment = align_song(audio, lyrics, language=language, engine=engine, progress=report)
+        alignment = align_song(audio, lyrics, config=config, progress=report)
     outputs.write_all(targets, lambda name: outputs.render(alignment, name, audio, title))
     if not quiet:
         summary.print_summary(alignment, targets)
