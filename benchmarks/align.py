@@ -1,28 +1,45 @@
-"""Where the time of an alignment goes: a song of the shared folder, and an hour of synthetic singing.
+"""How long `melisma align` takes, in how much memory, and where the time goes: for a song, and for an hour of singing.
 
     python benchmarks/align.py [--hour-only | --song-only]
 
-Each row is a fresh process, so that peak memory is that of the row; seconds are wall clock, from start to end.
+The first table is the real command as a user gives it, a process from start to end: wall clock, and the peak memory of
+that process. The second is a process that walks the same stages one by one; seconds are wall clock.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-STAGES = ("start and imports", "decoding", "lyrics and phones", "features", "network", "Viterbi", "words", "all")
+SHARED = Path(os.environ.get("MELISMA_SHARED") or Path(__file__).resolve().parents[1] / "../shared")
+SONG = "jonathan-coulton-i-feel-fantastic"
+
+
+def command(audio: Path, lyrics: Path, *options: str) -> tuple[float, float]:
+    """Run `melisma align`; return its wall clock in seconds and its peak memory in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        line = [sys.executable, "-m", "melisma.cli.main", "align", str(audio), str(lyrics), *options]
+        begin = time.perf_counter()
+        process = subprocess.Popen([*line, "-q", "-o", f"{folder}/tmp.json"])
+        _, status, usage = os.wait4(process.pid, 0)
+        spent = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"melisma align ended with {process.returncode}")
+    return spent, usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
 def measure(audio: Path, lyrics: Path, language: str) -> None:
-    """Align once and print seconds per stage, duration and peak memory, tab-separated."""
+    """Walk the stages once and print the seconds of each as JSON."""
     begin = time.perf_counter()
     from melisma.aligner import viterbi, words
     from melisma.audio import decode
@@ -32,7 +49,7 @@ def measure(audio: Path, lyrics: Path, language: str) -> None:
     from melisma.text.tokens import tokenize
 
     engine = PhoneEngine()
-    spent = {"start and imports": time.perf_counter() - begin}
+    spent = {"imports and model": time.perf_counter() - begin}
 
     def timed(name: str, run: Callable[[], Any]) -> Any:
         start = time.perf_counter()
@@ -43,33 +60,59 @@ def measure(audio: Path, lyrics: Path, language: str) -> None:
     waveform = timed("decoding", lambda: decode.load(audio))
     sung = lyrics_files.read(lyrics)
     tokens = timed("lyrics and phones", lambda: tokenize(sung, lambda w: engine.spell(w, language), engine.labels))
-    emission = timed("network", lambda: engine.emit(waveform))
-    timed("features", lambda: features.normalise(features.log_mel(waveform.samples)))
-    spent["network"] -= spent["features"]
+    with clocked(features, "log_mel", spent, "features"), clocked(features, "normalise", spent, "features"):
+        emission = timed("listening", lambda: engine.emit(waveform))
+    # What listening takes beside the features: the network, and cutting its windows.
+    spent["network"] = spent.pop("listening") - spent["features"]
     path = timed("Viterbi", lambda: viterbi.viterbi(emission.log_probs, tokens, emission.blank))
     placed = timed("words", lambda: words.words(path, emission, tokens, sung))
-    spent["all"] = sum(spent.values())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        "\t".join([*(f"{spent[s]:.3f}" for s in STAGES), f"{waveform.duration_s:.0f}", f"{peak:.0f}", str(len(placed))])
-    )
+    print(json.dumps({"seconds": spent, "duration_s": waveform.duration_s, "n_words": len(placed)}))
 
 
-def row(audio: Path, lyrics: Path, language: str) -> list[str]:
+@contextmanager
+def clocked(module: Any, name: str, spent: dict[str, float], stage: str) -> Iterator[None]:
+    """Count the time inside a function of a module, where it is called, so that it runs once and as it always does."""
+    inner = getattr(module, name)
+    spent.setdefault(stage, 0.0)
+
+    def outer(*args: Any) -> Any:
+        start = time.perf_counter()
+        out = inner(*args)
+        spent[stage] += time.perf_counter() - start
+        return out
+
+    setattr(module, name, outer)
+    try:
+        yield
+    finally:
+        setattr(module, name, inner)
+
+
+def stages(audio: Path, lyrics: Path, language: str) -> dict[str, Any]:
     """Measure in a fresh process."""
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import align; from pathlib import Path\n"
-    code += f"align.measure(Path({str(audio)!r}), Path({str(lyrics)!r}), {language!r})"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return done.stdout.split()
+    done = subprocess.run(
+        [sys.executable, __file__, "--measure", str(audio), str(lyrics), language],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
-def show(title: str, values: list[str]) -> None:
-    """Print one table."""
-    *seconds, duration, peak, n_words = values
-    print(f"\n{title}: {duration} s, {n_words} words, peak memory {peak} MB\n\n| stage | s | share |\n|---|---|---|")
-    whole = float(seconds[-1])
-    for stage, spent in zip(STAGES, seconds, strict=True):
-        print(f"| {stage} | {float(spent):.2f} | {float(spent) / whole:.0%} |")
+def show(title: str, audio: Path, lyrics: Path, language: str) -> None:
+    """Print both tables of one recording."""
+    found = stages(audio, lyrics, language)
+    print(
+        f"\n{title}: {found['duration_s']:.0f} s, {found['n_words']} words\n\n| command | s | peak MB |\n|---|---|---|"
+    )
+    for options in (("--language", language), ()):
+        seconds, peak = command(audio, lyrics, *options)
+        print(f"| {' '.join(('melisma align', *options))} | {seconds:.2f} | {peak:.0f} |")
+    whole = sum(found["seconds"].values())
+    print("\n| stage | s | share |\n|---|---|---|")
+    for stage, seconds in found["seconds"].items():
+        print(f"| {stage} | {seconds:.2f} | {seconds / whole:.0%} |")
 
 
 def main() -> None:
@@ -77,11 +120,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--hour-only", action="store_true")
     parser.add_argument("--song-only", action="store_true")
+    parser.add_argument("--measure", nargs=3, metavar=("AUDIO", "LYRICS", "LANGUAGE"), help=argparse.SUPPRESS)
     wanted = parser.parse_args()
-    shared = Path(os.environ.get("MELISMA_SHARED", "../shared"))
-    song = shared / "songs" / "jonathan-coulton-i-feel-fantastic"
-    if not wanted.hour_only and song.is_dir():
-        show(f"song {song.name}", row(next(song.glob("audio.*")), song / "lyrics.txt", "en"))
+    if wanted.measure:
+        measure(Path(wanted.measure[0]), Path(wanted.measure[1]), wanted.measure[2])
+        return
+    song = SHARED / "songs" / SONG
+    if not wanted.hour_only:
+        if song.is_dir():
+            show(f"song {song.name}", next(song.glob("audio.*")), song / "lyrics.txt", "en")
+        else:
+            print(f"the song is skipped: there is no {song} (MELISMA_SHARED names the folder)")
     if wanted.song_only:
         return
     from melisma.synth.score import score_of_length
@@ -89,7 +138,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         audio = save(score_of_length(3600, "en", seed=1), Path(folder))
-        show("an hour of synthetic singing", row(audio, audio.with_name("lyrics.txt"), "en"))
+        show("an hour of synthetic singing", audio, audio.with_name("lyrics.txt"), "en")
 
 
 if __name__ == "__main__":

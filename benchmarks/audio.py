@@ -23,6 +23,7 @@ from melisma.audio.downmix import CentreMix
 from melisma.audio.probe import open_source, probe
 from melisma.audio.resample import Resampler
 
+SHARED = Path(os.environ.get("MELISMA_SHARED") or Path(__file__).resolve().parents[1] / "../shared")
 RATE = 44100
 
 
@@ -89,9 +90,10 @@ def row(name: str, path: Path, *, split: bool) -> None:
 
 def main() -> None:
     print(f"{'recording':36} {'s':>7} {'decode':>8} {'resample':>8} {'downmix':>8} {'load':>8} {'peak MB':>8}")
-    shared = Path(os.environ.get("MELISMA_SHARED", Path(__file__).parents[2] / "shared"))
+    if not SHARED.is_dir():
+        print(f"the songs are skipped: there is no {SHARED} (MELISMA_SHARED names the folder)")
     for name in ("jonathan-coulton-i-feel-fantastic", "jonathan-coulton-code-monkey"):
-        for path in sorted((shared / "songs" / name).glob("audio.*")):
+        for path in sorted((SHARED / "songs" / name).glob("audio.*")):
             row(f"{name}{path.suffix}"[-36:], path, split=True)
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("wav", "flac", "mp3"):

@@ -26,6 +26,7 @@ from melisma.core.records import LyricLine, Lyrics, Tokens, Waveform
 from melisma.engines.phone import PhoneEngine
 from melisma.train.corpus import NoiseRow, UtteranceRow, read_manifest, split_speakers
 
+SHARED = Path(os.environ.get("MELISMA_SHARED") or Path(__file__).resolve().parents[1] / "../shared")
 RATE = 16000
 
 
@@ -141,11 +142,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--songs", type=int, default=60)
     n_songs = parser.parse_args().songs
-    shared = Path(os.environ.get("MELISMA_SHARED", "../shared"))
+    if not (SHARED / "corpus").is_dir():
+        print(f"skipped: there is no {SHARED / 'corpus'} (MELISMA_SHARED names the folder)")
+        return
     engine, rng = PhoneEngine(), np.random.default_rng(0)
-    sentences = held_out(shared / "corpus", engine)
-    rows = [r for r in read_manifest(shared / "noise" / "manifest.jsonl", NoiseRow) if r.kind == "music"]
-    music = [decode.load(shared / "noise" / r.audio).samples for r in rows]
+    sentences = held_out(SHARED / "corpus", engine)
+    rows = [r for r in read_manifest(SHARED / "noise" / "manifest.jsonl", NoiseRow) if r.kind == "music"]
+    music = [decode.load(SHARED / "noise" / r.audio).samples for r in rows]
     made = [pseudo_song(sentences, music, engine, rng) for _ in range(n_songs)]
     made = [(found, right) for found, right in made if len(found)]
     halves = [tuple(map(np.concatenate, zip(*made[k::2], strict=True))) for k in range(2)]
