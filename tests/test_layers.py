@@ -176,8 +176,7 @@ def test_the_checker_sees_the_real_imports():
         for f in all_imports(PACKAGE)
         if f.module.startswith("melisma.")
     }
-    assert {("metrics", "core"), ("pipeline", "core"), ("cli", "pipeline")} & edges
-    assert ("cli", "core") in edges
+    assert {("formats", "core"), ("pipeline", "core"), ("cli", "pipeline"), ("cli", "core")} <= edges
 
 
 @pytest.fixture
