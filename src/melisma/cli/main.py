@@ -56,7 +56,7 @@ app.command()(languages)
 app.add_typer(engines, name="engines")
 app.add_typer(models, name="models")
 app.add_typer(evaluate, name="eval")
-app.add_typer(train, name="train", hidden=not train.registered_commands)
+app.add_typer(train, name="train")
 
 
 def run() -> None:

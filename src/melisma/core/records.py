@@ -101,15 +101,6 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Half-open [start, end) in frames, with a score in [0, 1]."""
-
-    start: int
-    end: int
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
 class Word:
     """A word on the timeline, in ticks of its timebase; both times are None where the word is unsung."""
 

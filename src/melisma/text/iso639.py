@@ -23,4 +23,3 @@ yi:yid,ji yo:yor za:zha zh:zho,chi,cmn zu:zul
 TWO_LETTERS: dict[str, str] = {
     code: row.split(":")[0] for row in _THREE_LETTERS.split() for code in row.split(":")[1].split(",")
 }
-ISO_639_1: frozenset[str] = frozenset(TWO_LETTERS.values())
