@@ -3,7 +3,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 export MELISMA_SHARED ?= $(abspath ../shared)
 
-.PHONY: check lint types test bench format
+.PHONY: check lint types test slow bench format
 
 check: lint types test  ## what CI runs
 
@@ -16,6 +16,9 @@ types:
 
 test:  ## tests, and the examples in docstrings
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+slow:  ## the tests that take minutes; those of the shared folder skip without MELISMA_SHARED
+	$(PYTHON) -m pytest -m slow $(PYTEST_ARGS)
 
 bench:  ## every script of benchmarks/, one after the other
 	@set -e; for script in $(sort $(wildcard benchmarks/*.py)); do echo "== $$script"; $(PYTHON) "$$script"; done
