@@ -166,3 +166,37 @@ def test_the_command_says_in_one_sentence_what_is_wrong(corpus, tmp_path):
     assert run.exit_code == 2
     assert run.stderr == f"error: {config}: chanels: Extra inputs are not permitted\n"
     assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path, monkeypatch):
+    import torch
+
+    from melisma.core.errors import TrainingError
+    from melisma.train import phone
+    from melisma.train.batches import Batch
+    from melisma.train.config import PhoneTrainingConfig
+
+    trainer = phone.Trainer(PhoneTrainingConfig(channels=8, dilations=(1,), bf16=False), tmp_path)
+    bad = Batch(
+        torch.full((1, 64, 48), float("nan")),
+        torch.tensor([16]),
+        torch.tensor([1]),
+        torch.tensor([1]),
+        torch.ones(1, 16),
+    )
+    with pytest.raises(TrainingError, match="step 0 is not a number"):
+        trainer.step(bad, 10)
+
+
+def test_a_log_goes_on_without_the_steps_that_come_again(tmp_path):
+    from melisma.train.phone import _journal
+
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 10}\n{"step": 20}\n{"step": 30}\n', encoding="utf-8")
+    with _journal(path, 20) as journal:
+        journal.write('{"step": 30, "again": 1}\n')
+    assert path.read_text(encoding="utf-8").splitlines() == [
+        '{"step": 10}',
+        '{"step": 20}',
+        '{"step": 30, "again": 1}',
+    ]

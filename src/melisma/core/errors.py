@@ -106,5 +106,9 @@ class TooFewFrames(InputError):
         self.n_frames, self.n_needed = n_frames, n_needed
 
 
+class TrainingError(MelismaError):
+    """A training has come to nothing."""
+
+
 class ModelError(MelismaError):
     """A model file is missing, damaged or not the one that its card promises."""

@@ -25,6 +25,12 @@ FLOOR = 1e-8
 _BLOCK = 3000  # frames per pass, so that memory stays bounded whatever the length
 
 
+def recipe() -> str:
+    """Return what tells these features from others: it changes whenever their numbers do."""
+    constants = (SAMPLE_RATE, HOP, WINDOW, N_FFT, N_MELS, _LOW_HZ, _HIGH_HZ, FLOOR)
+    return "log-mel 1 " + " ".join(map(str, constants))
+
+
 def n_frames(n_samples: int) -> int:
     """Return the number of feature frames of a recording: one per hop begun."""
     return -(-n_samples // HOP)

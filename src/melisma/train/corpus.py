@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, Field, ValidationError
 
 from melisma.audio import decode
-from melisma.core.errors import InputError, MelismaError, UnknownName
+from melisma.core.errors import InputError, MelismaError, OutputError, UnknownName
 from melisma.core.records import Float32, Int64
 from melisma.models import features
 from melisma.text.g2p import EspeakG2P
@@ -118,18 +118,23 @@ def _state(path: Path) -> tuple[int, int]:
 
 def _cached(paths: list[Path], cache: Path, workers: int) -> list[Float16 | str]:
     """Decode every file once; the shard is named after what it holds, so a changed corpus gives a new one."""
-    key = hashlib.sha256(json.dumps([[str(p), *_state(p)] for p in paths]).encode()).hexdigest()[:16]
+    facts = json.dumps([features.recipe(), [[str(p), *_state(p)] for p in paths]])
+    key = hashlib.sha256(facts.encode()).hexdigest()[:16]
     shard = cache / f"mel-{features.N_MELS}-{key}.npz"
     if not shard.exists():
-        cache.mkdir(parents=True, exist_ok=True)
         found = list(_decode_all(paths, workers))
         lengths = np.array([-1 if isinstance(f, str) else len(f) for f in found])
         none = np.zeros((0, features.N_MELS), np.float16)
         frames = np.concatenate([none, *(f for f in found if not isinstance(f, str))])
         reasons = np.array([f if isinstance(f, str) else "" for f in found])
         partial = shard.with_suffix(".part.npz")
-        np.savez(partial, lengths=lengths, frames=frames, reasons=reasons)
-        partial.rename(shard)
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            np.savez(partial, lengths=lengths, frames=frames, reasons=reasons)
+            partial.rename(shard)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise OutputError(f"cannot write the cache {shard}: {error.strerror or error}") from error
     try:
         with shard.open("rb") as file, np.load(file, allow_pickle=False) as data:
             lengths, frames, reasons = data["lengths"], data["frames"], data["reasons"]

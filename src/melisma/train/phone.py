@@ -12,9 +12,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from zipfile import is_zipfile
 
 import numpy as np
@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from melisma.core.errors import InputError, OutputError
+from melisma.core.errors import InputError, OutputError, TrainingError
+from melisma.core.files import write_atomically
 from melisma.core.settings import n_threads
 from melisma.metrics.edit import edit_distance
 from melisma.models.phone_net import PhoneNet, PhoneNetConfig
@@ -30,7 +31,7 @@ from melisma.text.phones import INVENTORY
 from melisma.train.augment import plain
 from melisma.train.batches import Batch, Sampler, collate, plan_batches
 from melisma.train.config import PhoneTrainingConfig
-from melisma.train.corpus import Clip, load_noise, load_speech, split_speakers
+from melisma.train.corpus import Clip, Noise, load_noise, load_speech, split_speakers
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,6 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0  # of wall clock, over all runs
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def loss_of(net: PhoneNet, batch: Batch, vocal_weight: float, bf16: bool) -> tuple[Tensor, dict[str, float]]:
@@ -132,8 +132,12 @@ class Trainer:
             "rng": torch.get_rng_state(),
         }
         partial = self.checkpoint.with_suffix(".part")
-        torch.save(state, partial)
-        os.replace(partial, self.checkpoint)
+        try:
+            torch.save(state, partial)
+            os.replace(partial, self.checkpoint)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+            partial.unlink(missing_ok=True)
+            raise OutputError(f"cannot write the checkpoint {self.checkpoint}: {error}") from error
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one.
@@ -151,7 +155,8 @@ class Trainer:
             self.net.load_state_dict(state["net"])
             self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.progress = Progress(**state["progress"])
+            known = state["progress"]
+            self.progress = Progress(known["step"], known["seconds"])
             torch.set_rng_state(state["rng"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             raise InputError(
@@ -167,6 +172,9 @@ class Trainer:
             group["lr"] = config.lr * _rate(at, n_steps, config)
         self.net.train()
         loss, figures = loss_of(self.net, batch, config.vocal_weight, config.bf16)
+        if not torch.isfinite(loss):
+            # The batch norms have seen it: nothing of this network can be saved but the last checkpoint.
+            raise TrainingError(f"the loss of step {at} is not a number: go on from the checkpoint with a lower lr")
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -215,6 +223,30 @@ def _ahead(sampler: Sampler, first: int) -> Iterator[Batch]:
             yield batch
 
 
+def _load(
+    config: PhoneTrainingConfig, corpus: Path, noise: Path | None, cache: Path, workers: int
+) -> tuple[list[Clip], list[Clip], list[Noise]]:
+    """Return clips to train on, clips held out, and noises."""
+    clips = load_speech(corpus, cache, config.skip_languages, workers)
+    noises = load_noise(noise, cache, workers) if noise else []
+    training, held_out = split_speakers(clips, config.held_out, config.seed)
+    training = [c for c in training if len(c.log_power) <= config.max_clip_s * 100]
+    if not training:
+        raise InputError(f"{corpus} holds no clip to train on")
+    return training, held_out, noises
+
+
+def _journal(path: Path, step: int) -> TextIO:
+    """Open the log for more lines, without those of steps that the checkpoint does not hold and that come again."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        kept = [line for line in lines if json.loads(line)["step"] <= step]
+        write_atomically(path, "".join(f"{line}\n" for line in kept).encode("utf-8"))
+        return path.open("a", encoding="utf-8")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"the log {path} cannot be gone on with: {error}") from error
+
+
 def train(
     config: PhoneTrainingConfig,
     corpus: Path,
@@ -242,18 +274,13 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
-    clips = load_speech(corpus, out / "cache", config.skip_languages, workers)
-    noises = load_noise(noise, out / "cache", workers) if noise else []
-    training, held_out = split_speakers(clips, config.held_out, config.seed)
-    training = [c for c in training if len(c.log_power) <= config.max_clip_s * 100]
-    if not training:
-        raise InputError(f"{corpus} holds no clip to train on")
+    training, held_out, noises = _load(config, corpus, noise, out / "cache", workers)
     sampler, trainer = Sampler(training, noises, config), Trainer(config, out)
     trainer.resume()
     sums: dict[str, float] = {}
     n_summed = 0
     since = time.monotonic()
-    with (out / "log.jsonl").open("a", encoding="utf-8") as journal:
+    with _journal(out / "log.jsonl", trainer.progress.step) as journal:
         for batch in _ahead(sampler, trainer.progress.step):
             for key, value in trainer.step(batch, sampler.n_steps).items():
                 sums[key] = sums.get(key, 0.0) + value
@@ -268,7 +295,7 @@ def train(
             if step % (5 * report_every) == 0 or step == sampler.n_steps:
                 line["held_out_per"] = phone_error_rate(trainer.average, held_out)
                 trainer.save()
-            journal.write(json.dumps({k: round(v, 4) for k, v in line.items()}) + "\n")
+            journal.write(json.dumps({k: round(v, 4) for k, v in line.items()}, allow_nan=False) + "\n")
             journal.flush()
             sums, n_summed = {}, 0
             if report:
