@@ -24,6 +24,7 @@ EXPECTED = {
     errors.UnknownName: (2, 422),
     errors.TooFewFrames: (2, 422),
     errors.ModelError: (1, 500),
+    errors.TrainingError: (1, 500),
     plugins.DuplicatePlugin: (1, 500),
     plugins.BrokenPlugin: (1, 500),
     espeak.EspeakError: (1, 500),
