@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,3 +157,8 @@ def test_every_alignment_keeps_its_promises(data):
     Alignment(placed, lines(sung), duration, Timebase(16000, 1)).check()
     assert tuple(w.text for w in placed) == sung.words
     assert all(w.confidence is None or 0 <= w.confidence <= 1 for w in placed)
+
+
+def test_no_word_is_held_for_longer_than_anybody_sings():
+    got = place([1] + [0] * 999, ["a"], vocal=[1] * 1000)
+    assert got[0].end_s == pytest.approx(8, abs=0.03)

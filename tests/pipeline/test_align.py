@@ -94,10 +94,18 @@ def test_wrong_lyrics_are_less_sure_than_the_right_ones(song):
     assert wrong.confidence_avg < 0.6 * right.confidence_avg
 
 
+def test_lyrics_of_another_song_and_of_a_part_of_it_are_warned_of(song):
+    folder, truth = song
+    wrong = align(folder / "audio.wav", from_text("zebra xylophone jigsaw " * (len(truth) // 3)), language="en")
+    assert any("hardly heard" in w for w in wrong.warnings)
+    right = align(folder / "audio.wav", folder / "lyrics.txt", language="en")
+    assert right.warnings == ()
+
+
 def test_saved_and_loaded_it_is_the_same(song, tmp_path):
     folder, _ = song
     made = align(folder / "audio.wav", folder / "lyrics.txt", language="en")
-    back = melisma.load_alignment(made.save(tmp_path / "a.json"))
+    back = melisma.load_alignment(str(made.save(tmp_path / "a.json")))
     assert [(w.text, w.start_ms, w.end_ms) for w in back.words] == [(w.text, w.start_ms, w.end_ms) for w in made.words]
     for name in ("b.lrc", "b.ass", "b.srt", "b.vtt", "b.ttml", "b.TextGrid"):
         assert made.save(tmp_path / name).stat().st_size > 0

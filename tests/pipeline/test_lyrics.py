@@ -195,8 +195,12 @@ def test_the_sentence_names_the_file() -> None:
 
 
 def test_a_file_that_breaks_its_format() -> None:
-    with pytest.raises(FormatError, match=r"^lrc"):
-        read(b"no time at all", name="song.lrc")
+    with pytest.raises(FormatError, match=r"^srt"):
+        read(b"no time at all", name="song.srt")
+
+
+def test_an_lrc_file_in_which_nothing_is_timed_is_text() -> None:
+    assert read(b"no time at all", name="song.lrc").words == ("no", "time", "at", "all")
 
 
 def test_an_unknown_format() -> None:

@@ -13,6 +13,8 @@ from melisma.core.timebase import Timebase
 
 # A frame sounds sung from this probability of a voice on.
 _VOICED = 0.5
+# Voices hardly ever hold a note for longer: what sounds on after that is something else.
+LONGEST_HELD_S = 8
 # A held note may dip for so many frames (150 ms) without having ended.
 _DIP = 5
 
@@ -95,6 +97,7 @@ def _spans(path: Path, emission: Emission, tokens: Tokens, n_words: int) -> _Spa
     first, stop = _token_frames(path, len(tokens.ids))
     spelt = stop[np.append(begins[1:], len(stop)) - 1]
     limits = np.append(first[begins][1:], len(path.states))
+    limits = np.minimum(limits, np.maximum(spelt, first[begins] + emission.timebase.ticks(LONGEST_HELD_S)))
     pauses = _pauses(emission)
     ends = np.array([_sound_end(pauses, int(e), int(limit)) for e, limit in zip(spelt, limits, strict=True)], np.int64)
     start = np.full(n_words, -1, np.int64)

@@ -17,7 +17,7 @@ from melisma.cli.formats import app as formats
 from melisma.cli.karaoke import karaoke
 from melisma.cli.languages import languages
 from melisma.cli.models import app as models
-from melisma.cli.program import Program, Verbose
+from melisma.cli.program import INTERRUPTED, Program, Verbose
 from melisma.cli.train import app as train
 
 app = typer.Typer(
@@ -64,7 +64,11 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a name or a lyric that the terminal cannot show must not end the run
             stream.reconfigure(errors="backslashreplace")
-    app(prog_name="melisma")
+    try:
+        app(prog_name="melisma")
+    except KeyboardInterrupt:  # before a command has begun, or after it has ended
+        typer.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from melisma.core.errors import MelismaError
 
 _VERBOSE = "melisma.verbose"  # key in the context's `meta`, which nested commands share
-_INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 + SIGINT, 128 + SIGPIPE, as a shell reports them
+INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 + SIGINT, 128 + SIGPIPE, as a shell reports them
 _BAD_PATH = 2
 
 
@@ -45,7 +45,7 @@ class Program(TyperGroup):
             raise typer.Exit(_BROKEN_PIPE) from None
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(INTERRUPTED) from None
         except MelismaError as error:
             fail(ctx, str(error), error)
             raise typer.Exit(error.exit_code) from error

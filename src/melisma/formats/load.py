@@ -36,7 +36,7 @@ def decode(data: bytes, format_name: str) -> str:
         raise FormatError(format_name, f"the file is not {encoding.upper()}: save it as UTF-8", line) from error
 
 
-def load(path: Path, format: str | None = None) -> Alignment:
+def load(path: str | Path, format: str | None = None) -> Alignment:
     """Read an alignment from a file, in the format named or told from the file's name.
 
     Raises
@@ -48,6 +48,7 @@ def load(path: Path, format: str | None = None) -> Alignment:
     FormatError
         If the file does not hold what its format promises.
     """
+    path = Path(path)
     chosen = format_named(format) if format else format_of(path)
     if chosen.read is None:
         raise InputError(f"files of the format {chosen.name!r} can be written but not read")

@@ -14,7 +14,7 @@ from melisma.aligner import viterbi, words
 from melisma.audio import decode
 from melisma.core import plugins
 from melisma.core.errors import AudioError, LyricsError, UnknownName
-from melisma.core.records import Alignment, Lyrics, Waveform
+from melisma.core.records import Alignment, Lyrics, Waveform, Word
 from melisma.core.timebase import Timebase
 from melisma.engines.protocol import Engine
 from melisma.pipeline import lyrics as lyrics_files
@@ -22,6 +22,10 @@ from melisma.text import language as languages
 from melisma.text.tokens import tokenize
 
 Progress = Callable[[str, float], None]
+# Averages of right lyrics were 0.75 and more on all songs measured, of another song's 0.3 and less.
+_LOW_CONFIDENCE = 0.5
+# Share of words held for longer than anybody sings, from which on the lyrics look like a part of what is sung.
+_MANY_LONG = 0.05
 # Below this a guessed language is said to be one.
 _SURE_LANGUAGE = 0.5
 
@@ -96,6 +100,7 @@ def align(
     wildcard = viterbi.Wildcard(config.wildcard) if config.wildcard is not None else None
     path = viterbi.viterbi(emission.log_probs, tokens, emission.blank, wildcard)
     placed = words.words(path, emission, tokens, sung)
+    warnings += _doubts(placed)
     tell("align", 1.0)
     made = Alignment(
         words=placed,
@@ -111,6 +116,19 @@ def align(
     )
     made.check()
     return made
+
+
+def _doubts(placed: tuple[Word, ...]) -> list[str]:
+    """Say what looks wrong with the whole: lyrics of another song, or of a part of this one."""
+    said: list[str] = []
+    known = [word.confidence for word in placed if word.confidence is not None]
+    if known and sum(known) / len(known) < _LOW_CONFIDENCE:
+        said.append("most words were hardly heard: are these the lyrics of this recording, in this language?")
+    held = words.LONGEST_HELD_S
+    n_long = sum((word.end_s or 0.0) - (word.start_s or 0.0) >= held for word in placed)
+    if n_long > _MANY_LONG * len(placed):
+        said.append(f"{n_long} of {len(placed)} words seem to last {held} s: is more sung than written?")
+    return said
 
 
 def _gather(

@@ -109,9 +109,12 @@ def _chosen(text: str, called: str, format: str | None) -> Format | None:
     if suffix in ("", ".txt", ".text", ".md", ".lyrics"):
         return None
     try:
-        return format_of(Path(called))
+        found = format_of(Path(called))
     except UnknownName:
         return None  # lyrics.fr, song.en.final: a name says nothing here
+    # An LRC file in which nothing is timed is a text whose name promises too much.
+    untimed = found.name in ("lrc", "elrc") and not any(_LRC_ROW.match(row) for row in text.splitlines())
+    return None if untimed else found
 
 
 def _lines(chosen: Format, text: str) -> tuple[TimedLine, ...]:
