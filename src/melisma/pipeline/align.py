@@ -14,7 +14,7 @@ from melisma.aligner import viterbi, words
 from melisma.audio import decode
 from melisma.core import plugins
 from melisma.core.errors import AudioError, LyricsError, UnknownName
-from melisma.core.records import Alignment, Lyrics, Waveform, Word
+from melisma.core.records import Alignment, Emission, Lyrics, Waveform, Word
 from melisma.core.timebase import Timebase
 from melisma.engines.protocol import Engine
 from melisma.pipeline import lyrics as lyrics_files
@@ -82,10 +82,7 @@ def align(
     InputError
         If recording, lyrics, language or engine cannot be used; the sentence says which and why.
     """
-    if config is None:
-        config = AlignConfig(language, engine)
-    elif language is not None or engine != "phone":
-        raise ValueError("give language and engine either by themselves or in the config, not both")
+    config = _settled(language, engine, config)
     tell = progress or (lambda stage, share: None)
     sung = lyrics if isinstance(lyrics, Lyrics) else lyrics_files.read(lyrics)
     if not sung.words:
@@ -102,16 +99,31 @@ def align(
     placed = words.words(path, emission, tokens, sung)
     warnings += _doubts(placed)
     tell("align", 1.0)
+    return _made(placed, sung, emission, chosen, code, warnings)
+
+
+def _settled(language: str | None, engine: str, config: AlignConfig | None) -> AlignConfig:
+    if config is None:
+        return AlignConfig(language, engine)
+    if language is not None or engine != "phone":
+        raise ValueError("give language and engine either by themselves or in the config, not both")
+    return config
+
+
+def _made(
+    placed: tuple[Word, ...], sung: Lyrics, emission: Emission, engine: Engine, code: str, warnings: list[str]
+) -> Alignment:
+    """Put the record together, and hold it to its promises."""
     made = Alignment(
         words=placed,
         lines=words.lines(sung),
         duration=emission.duration,
         timebase=Timebase(emission.timebase.sample_rate, 1),
         language=code,
-        engine=chosen.name,
-        engine_version=chosen.version,
-        model_id=chosen.model_id,
-        model_revision=chosen.model_revision,
+        engine=engine.name,
+        engine_version=engine.version,
+        model_id=engine.model_id,
+        model_revision=engine.model_revision,
         warnings=tuple(warnings),
     )
     made.check()
