@@ -111,3 +111,11 @@ def test_a_format_that_is_only_written(runner, monkeypatch, here):
     mute = dataclasses.replace(format_named("lrc"), name="mute", read=None)
     monkeypatch.setattr(files, "format_named", lambda name: mute)
     fails(runner, ["-", "x.lrc", "--from", "mute"], "'mute' can be written but not read", here, input="")
+
+
+def test_what_a_format_did_not_hold_is_said(runner, here):
+    (here / "lines.srt").write_text("1\n00:00:01,000 --> 00:00:03,000\ntwo words\n", encoding="utf-8")
+    result = runner.invoke(app, ["formats", "convert", "lines.srt", "lines.json"])
+    assert result.exit_code == 0
+    assert "warning: " in result.stderr
+    assert runner.invoke(app, ["formats", "convert", "lines.srt", "lines.json", "-q"]).stderr == ""

@@ -6,7 +6,9 @@ from melisma.cli.main import app
 def test_the_page_holds_song_and_words(runner, saved, song, here):
     args = ["karaoke", str(saved), "--audio", str(song.audio), "-o", "page.html", "--title", "Habanera"]
     result = runner.invoke(app, args)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "wrote page.html\n")
+    # The alignment at hand is of a longer recording, which is said.
+    said = "warning: words are timed up to 62 s, the recording ends at 3 s: is it the right one?\nwrote page.html\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", said)
     page = (here / "page.html").read_text(encoding="utf-8")
     assert "<title>Habanera" in page
     assert "enfant" in page
@@ -51,3 +53,11 @@ def test_the_recording_is_not_overwritten(runner, saved, song, here):
     assert result.exit_code == 2
     assert "would overwrite the input" in result.stderr
     assert song.audio.read_bytes() == before
+
+
+def test_words_after_the_end_of_the_recording_are_warned_of(runner, song, here):
+    (here / "late.lrc").write_text("[99:00.00]much too late\n", encoding="utf-8")
+    result = runner.invoke(app, ["karaoke", "late.lrc", "--audio", str(song.audio)])
+    assert result.exit_code == 0
+    assert "words are timed up to 5940 s, the recording ends at" in result.stderr
+    assert "wrote late.html" in result.stderr

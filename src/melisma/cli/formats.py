@@ -82,6 +82,8 @@ def convert(
     alignment = read_alignment(source, from_format)
     outputs.write_all(targets, lambda name: outputs.render(alignment, name))
     if not quiet:
+        for warning in alignment.warnings:
+            typer.echo(f"warning: {warning}", err=True)
         for target in targets:
             if target.path is not None:
                 typer.echo(f"wrote {target.path}", err=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from melisma.cli.program import Quiet, Verbose
+
+if TYPE_CHECKING:
+    from melisma.core.records import Alignment
 
 
 def karaoke(
@@ -38,5 +41,24 @@ def karaoke(
     targets = outputs.plan(stem, (outputs.KARAOKE,), output, inputs)
     read = read_alignment(alignment, "json" if from_stdin else None)
     outputs.write_all(targets, lambda name: outputs.render(read, name, audio, title))
-    if not quiet and targets[0].path is not None:
+    if quiet:
+        return
+    for warning in (*read.warnings, *_too_long(read, audio)):
+        typer.echo(f"warning: {warning}", err=True)
+    if targets[0].path is not None:
         typer.echo(f"wrote {targets[0].path}", err=True)
+
+
+def _too_long(read: Alignment, audio: Path) -> list[str]:
+    """Say so where words are timed after the recording has ended: it is another one."""
+    from melisma.audio.probe import probe
+    from melisma.core.errors import AudioError
+
+    try:
+        duration_s = probe(audio).duration_s
+    except AudioError:
+        return []  # a browser may play what we cannot read
+    last_s = max((word.start_s for word in read.words if word.start_s is not None), default=0.0)
+    if duration_s is None or last_s <= duration_s:
+        return []
+    return [f"words are timed up to {last_s:.0f} s, the recording ends at {duration_s:.0f} s: is it the right one?"]
