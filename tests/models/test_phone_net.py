@@ -4,8 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from melisma.models.features import N_MELS  # noqa: E402
-from melisma.models.phone_net import STRIDE, PhoneNet, PhoneNetConfig  # noqa: E402
+from melisma.models.features import N_MELS, STRIDE  # noqa: E402
+from melisma.models.phone_net import PhoneNet, PhoneNetConfig  # noqa: E402
 
 SHAPE = PhoneNetConfig(n_labels=7, channels=12, dilations=(1, 2, 4), dropout=0.2)
 

@@ -5,8 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from melisma.models.features import N_MELS
-from melisma.models.phone_net import STRIDE
+from melisma.models.features import N_MELS, STRIDE
 from melisma.train.augment import Example
 from melisma.train.batches import Batch, Sampler, collate, plan_batches
 from melisma.train.config import PhoneTrainingConfig

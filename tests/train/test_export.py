@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from melisma.cli.main import app
 from melisma.core.errors import InputError
 from melisma.models import embedded
-from melisma.models.features import N_MELS
-from melisma.models.phone_net import STRIDE, PhoneNet, PhoneNetConfig
+from melisma.models.features import N_MELS, STRIDE
+from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
 from melisma.train.config import CardFacts, PhoneTrainingConfig
 from melisma.train.export import export, load_average, to_onnx

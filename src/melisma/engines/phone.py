@@ -15,10 +15,10 @@ from melisma.core.settings import n_threads
 from melisma.core.timebase import Timebase
 from melisma.engines.protocol import Licence, Progress
 from melisma.models import embedded, features
+from melisma.models.features import STRIDE
 from melisma.text.g2p import G2P, EspeakG2P
 
 DEFAULT_MODEL = "phone-0.1"
-STRIDE = 3  # feature frames per emission frame
 _WINDOW = 2000  # emission frames per run of the network: 60 s
 
 

@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from melisma.models.features import N_MELS
+from melisma.models.features import N_MELS, STRIDE
 
-STRIDE = 3  # feature frames per emission frame
 STEM_KERNEL = 9
 STEM_PADDING = 3  # so that emission frame j is centred on feature frame 3 j + 1
 

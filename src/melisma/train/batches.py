@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from melisma.models.features import N_MELS
-from melisma.models.phone_net import STRIDE
+from melisma.models.features import N_MELS, STRIDE
 from melisma.train.augment import Example, Mood, augment, plain
 from melisma.train.config import PhoneTrainingConfig
 from melisma.train.corpus import Clip, Noise

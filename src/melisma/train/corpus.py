@@ -170,7 +170,7 @@ def load_speech(root: Path, cache: Path, skip: frozenset[str], workers: int) -> 
             raise InputError(f"{row.id}: {error}") from error
         labels = np.array([index[p] for p in phones], np.int64)
         needed = len(labels) + int((labels[1:] == labels[:-1]).sum())
-        if not phones or 3 * needed > len(found):
+        if not phones or features.STRIDE * needed > len(found):
             log.warning("left out %s: %d phones in %d frames", row.id, len(phones), len(found))
             continue
         clips.append(Clip(row.id, row.language, row.speaker_id, found, labels))

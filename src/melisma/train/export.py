@@ -17,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from melisma.core.errors import InputError
 from melisma.core.files import write_atomically
-from melisma.models.features import N_MELS
-from melisma.models.phone_net import STEM_PADDING, STRIDE, PhoneNet, PhoneNetConfig
+from melisma.models.features import N_MELS, STRIDE
+from melisma.models.phone_net import STEM_PADDING, PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
 from melisma.train.config import CardFacts
 from melisma.train.phone import read_checkpoint
