@@ -23,6 +23,8 @@ _VOWELS: dict[str, tuple[float, float, float]] = {
     "a": (6, 1, 0), "ɶ": (6, 0, 1), "ɑ": (6, 4, 0), "ɒ": (6, 4, 1),
 }  # fmt: skip
 
+VOWELS = frozenset(_VOWELS)
+
 # Consonants: place 0 (lips) to 10 (glottis), manner 0 plosive, 1 nasal, 2 trill, 3 tap, 4 fricative, 5 lateral,
 # 6 approximant, and voice. Places: 0 bilabial, 1 labiodental, 2 dental, 3 alveolar, 4 postalveolar, 5 retroflex,
 # 5.5 alveolo-palatal, 6 palatal, 7 velar, 8 uvular, 9 pharyngeal, 10 glottal.
