@@ -23,13 +23,21 @@ _SHORTEST_VOWEL = 0.09
 _CLOSURE = 0.045  # silence before a word that begins with a plosive
 _GLOTTAL = 0.03  # silence before a word that begins with a vowel
 _JOINT = 0.008  # silence before any other word
-_GLIDE = 0.06  # from note to note
 _VIBRATO_DELAY, _VIBRATO_RISE = 0.25, 0.3
-_VIBRATO_HZ, _VIBRATO_CENTS = 5.6, 30.0
 _ATTACK, _RELEASE = 0.002, 0.03
 # Of a vowel's spoken length, what is passed at the spoken pace before the held part, and the held part itself: early
 # enough that a diphthong is held on its first half and a merged liquid (ɛl, ɔːɹ) comes at the end.
 _HEAD, _HELD = 0.2, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a line is sung: its vibrato, its glide from note to note, and how much of the usual gap parts two words."""
+
+    vibrato_hz: float = 5.6
+    vibrato_cents: float = 30.0
+    glide_s: float = 0.06
+    gap: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,13 @@ class SungLine:
     notes: tuple[Note, ...]
     vowels: tuple[Held, ...]
     spans: tuple[tuple[int, int], ...]
+    style: Style = Style()
+
+    def at(self, word: int, moments: Sequence[int]) -> list[float]:
+        """Map moments of a spoken word, in its samples, to the line's time, in samples from its first beat."""
+        placed = list(_with_vowels(self.words, self.vowels))
+        out_edges, in_edges = _time_map(*placed[word])
+        return [float(t) for t in np.interp(moments, in_edges, out_edges)]
 
 
 def syllables(words: Sequence[SpokenWord]) -> int:
@@ -68,7 +83,7 @@ def syllables(words: Sequence[SpokenWord]) -> int:
     return sum(len(word.nuclei) for word in words)
 
 
-def lay_out(words: Sequence[SpokenWord], notes: Sequence[Note]) -> SungLine:
+def lay_out(words: Sequence[SpokenWord], notes: Sequence[Note], style: Style | None = None) -> SungLine:
     """Find each word's place when it is sung to its notes, one note a syllable, without making a sound yet.
 
     Raises
@@ -79,12 +94,13 @@ def lay_out(words: Sequence[SpokenWord], notes: Sequence[Note]) -> SungLine:
     needed = syllables(words)
     if not words or needed != len(notes):
         raise LyricsError(f"{len(words)} words of {needed} syllables cannot be sung to {len(notes)} notes")
-    vowels = _place(words, notes)
+    style = style or Style()
+    vowels = _place(words, notes, style)
     spans = []
     for word, held in _with_vowels(words, vowels):
         first, last = word.phones[word.nuclei[0]], word.phones[word.nuclei[-1]]
         spans.append((held[0].start - first.start, held[-1].end + len(word.samples) - last.end))
-    return SungLine(tuple(words), tuple(notes), tuple(vowels), tuple(spans))
+    return SungLine(tuple(words), tuple(notes), tuple(vowels), tuple(spans), style)
 
 
 def sing(line: SungLine) -> Float32:
@@ -118,9 +134,9 @@ def _gap(word: SpokenWord) -> int:
     return _samples(_CLOSURE if first.plosive else _GLOTTAL if first.nucleus else _JOINT)
 
 
-def _place(words: Sequence[SpokenWord], notes: Sequence[Note]) -> list[Held]:
+def _place(words: Sequence[SpokenWord], notes: Sequence[Note], style: Style) -> list[Held]:
     """Give each vowel its start and end: on its note, but never so early that the vowel before it has no room."""
-    around = _consonants(words)
+    around = _consonants(words, style)
     shortest = _samples(_SHORTEST_VOWEL)
     starts: list[int] = []
     for (before, _), note, previous in zip(around, notes, [None, *around[:-1]], strict=True):
@@ -140,7 +156,7 @@ def _place(words: Sequence[SpokenWord], notes: Sequence[Note]) -> list[Held]:
     return held
 
 
-def _consonants(words: Sequence[SpokenWord]) -> list[tuple[int, int]]:
+def _consonants(words: Sequence[SpokenWord], style: Style) -> list[tuple[int, int]]:
     """Count the samples of consonants (and of silence between words) before and after each vowel.
 
     Those between two vowels of one word all count as before the second; those after a word's last vowel as after it.
@@ -152,7 +168,7 @@ def _consonants(words: Sequence[SpokenWord]) -> list[tuple[int, int]]:
             if j:
                 before = word.phones[i].start - word.phones[nuclei[j - 1]].end
             else:
-                before = word.phones[i].start + (_gap(word) if k else 0)
+                before = word.phones[i].start + (round(style.gap * _gap(word)) if k else 0)
             last = j == len(nuclei) - 1
             out.append((before, len(word.samples) - word.phones[i].end if last else 0))
     return out
@@ -180,8 +196,8 @@ def _time_map(word: SpokenWord, held: Sequence[Held]) -> tuple[Int64, Int64]:
 
 def _pitch(line: SungLine, origin: int, n: int) -> Float32:
     """Draw the melody's pitch in Hz, float32 [n], from sample `origin`: glides between notes, vibrato on long ones."""
-    notes, vowels = line.notes, line.vowels
-    glide = _samples(_GLIDE)
+    notes, vowels, style = line.notes, line.vowels, line.style
+    glide = _samples(style.glide_s)
     times: list[int] = []
     midi: list[float] = []
     for i, (note, vowel) in enumerate(zip(notes, vowels, strict=True)):
@@ -194,9 +210,9 @@ def _pitch(line: SungLine, origin: int, n: int) -> Float32:
     clock = np.arange(n) / SAMPLE_RATE
     for vowel in vowels:
         since = np.arange(vowel.end - vowel.start) / SAMPLE_RATE
-        depth = np.clip((since - _VIBRATO_DELAY) / _VIBRATO_RISE, 0, 1) * _VIBRATO_CENTS / 100
+        depth = np.clip((since - _VIBRATO_DELAY) / _VIBRATO_RISE, 0, 1) * style.vibrato_cents / 100
         part = slice(vowel.start - origin, vowel.end - origin)
-        semitones[part] += depth * np.sin(2 * np.pi * _VIBRATO_HZ * clock[part])
+        semitones[part] += depth * np.sin(2 * np.pi * style.vibrato_hz * clock[part])
     return (440.0 * 2.0 ** ((semitones - 69) / 12)).astype(np.float32)
 
 

@@ -33,13 +33,16 @@ _SILENCE = 10 ** (-50 / 20)
 class Singer:
     """A timbre of espeak-ng's: one of its variants without flutter or roughness, whose output is the same every time.
 
-    `formant_scale` shortens the vocal tract by resampling; `lowest` and `highest` are the range in MIDI notes.
+    `formant_scale` shortens the vocal tract by resampling; `lowest` and `highest` are the range in MIDI notes; `speed`
+    (words a minute) and `pitch` (0 to 99) are those of the speech that is made to sing.
     """
 
     variant: str
     formant_scale: float
     lowest: int
     highest: int
+    speed: int = _SPEED
+    pitch: int = _PITCH
 
 
 SINGERS = {
@@ -132,13 +135,16 @@ def speak(text: str, language: str, singer: str = "low") -> SpokenWord:
     UnknownName
         If the language or the singer is unknown.
     """
-    chosen = singer_named(singer)
-    code = espeak.voice_code(language)
+    return speak_as(text, espeak.voice_code(language), singer_named(singer))
+
+
+def speak_as(text: str, code: str, chosen: Singer) -> SpokenWord:
+    """Speak one word with any timbre, see `speak`; `code` is one that `espeak.voice_code` returned."""
     # Resampling to a shorter tract makes the word shorter by the same scale: it is spoken slower by as much.
-    samples, events = utter(text, code, chosen.variant, round(_SPEED / chosen.formant_scale), _PITCH)
+    samples, events = utter(text, code, chosen.variant, round(chosen.speed / chosen.formant_scale), chosen.pitch)
     found = _phones(events, len(samples))
     if not found or not np.any(samples):
-        raise LyricsError(f"the word {text!r} has no sound in the language {language!r}: nobody can sing it")
+        raise LyricsError(f"the word {text!r} has no sound in the language {code!r}: nobody can sing it")
     if chosen.formant_scale != 1.0:
         samples = np.asarray(soxr.resample(samples, chosen.formant_scale, 1.0), np.float32)
         found = [Phone(p.symbol, *(round(t / chosen.formant_scale) for t in (p.start, p.end))) for p in found]

@@ -216,7 +216,7 @@ def ipa(text: str, language: str) -> str:
     parts: list[str] = []
     with LOCK:
         set_voice(code)
-        for piece in _pieces(_harmless(text)):
+        for piece in pieces(harmless(text)):
             pointer = ctypes.c_char_p(piece.encode("utf-8", "replace"))
             while pointer.value is not None:
                 raw = lib.espeak_TextToPhonemes(
@@ -228,8 +228,12 @@ def ipa(text: str, language: str) -> str:
     return _THIRD_TONE.sub(r"\1", spelt) if code in _TONAL or code.startswith("vi") else spelt
 
 
-def _harmless(text: str) -> str:
-    """Replace by a space what makes espeak-ng 1.52 end the process: marks without a letter, stray points, hyphens."""
+def harmless(text: str) -> str:
+    """Replace by a space what makes espeak-ng 1.52 end the process: marks without a letter, stray points, hyphens.
+
+    >>> harmless("a. b -- c, d's (e)").split()
+    ['a', 'b', 'c', "d's", 'e']
+    """
     kept: list[str] = []
     for char in unicodedata.normalize("NFC", text):
         kind = unicodedata.category(char)[0]
@@ -238,7 +242,7 @@ def _harmless(text: str) -> str:
     return _STRAY.sub(" ", "".join(kept))
 
 
-def _pieces(text: str) -> Iterator[str]:
+def pieces(text: str) -> Iterator[str]:
     """Cut a text into pieces of at most _PIECE characters, at white space where there is any."""
     while len(text) > _PIECE:
         at = max(text.rfind(" ", 1, _PIECE), text.rfind("\n", 1, _PIECE))
