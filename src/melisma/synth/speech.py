@@ -1,4 +1,4 @@
-"""espeak-ng's sound, in process: samples, and the exact sample at which each phoneme begins."""
+"""espeak-ng's sound, in process: samples, and the sample at which each phoneme begins to be heard."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from melisma.core.errors import InputError
 from melisma.core.records import Float32
+from melisma.synth import borders
 from melisma.text import espeak
 
 SAMPLE_RATE = 22050  # Hz; what espeak-ng's formant synthesiser produces
@@ -64,6 +65,7 @@ class _Recorder:
 def _recorder() -> _Recorder:
     lib = espeak.library()
     lib.espeak_SetSynthCallback.argtypes = (_Callback,)
+    lib.espeak_ng_SetRandSeed.argtypes = (ctypes.c_long,)
     lib.espeak_SetParameter.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int)
     lib.espeak_Synth.argtypes = (
         *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint),
@@ -74,42 +76,65 @@ def _recorder() -> _Recorder:
     return recorder
 
 
-def utter(text: str, code: str, variant: str, speed: int, pitch: int) -> tuple[Float32, tuple[tuple[str, int], ...]]:
-    """Speak a text on one pitch.
+def utter(
+    text: str, code: str, variant: str, speed: int, pitch: int, *, pitch_range: int = 0, word_gap: int = 0
+) -> tuple[Float32, tuple[tuple[str, int], ...]]:
+    """Speak a text, cleaned as for `espeak.ipa` and in pieces as short, one after the other.
 
     Parameters
     ----------
     text : str
-        Any text without NUL.
+        Any text.
     code : str
         A code that `espeak.voice_code` returned.
     variant : str
-        One of espeak-ng's timbres, without flutter or roughness: those are random and would not repeat.
+        One of espeak-ng's timbres. Those with flutter or roughness are random: they are seeded anew for each piece.
     speed : int
         Words a minute.
     pitch : int
         From 0 to 99, on a scale of espeak-ng's own.
+    pitch_range : int
+        How far the pitch moves, from 0 (not at all) to 99.
+    word_gap : int
+        Pause between words in units of 10 ms at the usual speed.
 
     Returns
     -------
     samples : float32 [n_samples]
         Within ±1 at `SAMPLE_RATE`, the same for the same text every time.
     events : tuple of (str, int)
-        IPA and first sample of each phoneme; a pause has an empty name.
+        IPA and the sample at which each phoneme begins to be heard (`borders.as_heard`); a pause has an empty name.
     """
-    raw = text.replace("\0", " ").encode("utf-8", "replace")
+    settings = (_RATE, speed), (_PITCH, pitch), (_RANGE, pitch_range), (_WORD_GAP, word_gap)
+    parts = [np.zeros(0, np.float32)]
+    events: list[tuple[str, int]] = []
+    at = 0
+    for piece in espeak.pieces(espeak.harmless(text)):
+        data, found = _take(piece, code, variant, settings)
+        parts.append(np.asarray(np.frombuffer(data, np.int16) / 32768, np.float32))
+        events += [(name, at + sample) for name, sample in found]
+        at += len(parts[-1])
+    samples = np.concatenate(parts)
+    return samples, borders.as_heard(samples, tuple(events), SAMPLE_RATE)
+
+
+def _take(
+    text: str, code: str, variant: str, settings: tuple[tuple[int, int], ...]
+) -> tuple[bytes, tuple[tuple[str, int], ...]]:
+    """Speak one piece: 16 bit samples, and the events as espeak-ng gives them."""
+    raw = text.encode("utf-8", "replace")
     # Trills run through a counter modulo four that espeak-ng never resets: of the four ways to say the word take the
     # first in byte order, whatever was said before.
     with espeak.LOCK:
         recorder, lib = _recorder(), espeak.library()
         espeak.set_voice(code, variant)
-        for parameter, value in ((_RATE, speed), (_PITCH, pitch), (_RANGE, 0), (_WORD_GAP, 0)):
+        for parameter, value in settings:
             lib.espeak_SetParameter(parameter, value, 0)
         takes = []
         for _ in range(4):
             recorder.flush()
+            lib.espeak_ng_SetRandSeed(1)
             if lib.espeak_Synth(raw, len(raw) + 1, 0, 1, 0, _CHARS_UTF8, None, None) != 0:
                 raise InputError(f"espeak-ng cannot speak {text!r}")
             takes.append(recorder.flush())
-    data, events = min(takes)
-    return np.asarray(np.frombuffer(data, np.int16) / 32768, np.float32), events
+    return min(takes)
