@@ -71,7 +71,7 @@ class SungLine:
     spans: tuple[tuple[int, int], ...]
     style: Style = Style()
 
-    def at(self, word: int, moments: Sequence[int]) -> list[float]:
+    def at(self, word: int, moments: Sequence[float]) -> list[float]:
         """Map moments of a spoken word, in its samples, to the line's time, in samples from its first beat."""
         placed = list(_with_vowels(self.words, self.vowels))
         out_edges, in_edges = _time_map(*placed[word])

@@ -135,16 +135,17 @@ def speak(text: str, language: str, singer: str = "low") -> SpokenWord:
     UnknownName
         If the language or the singer is unknown.
     """
-    return speak_as(text, espeak.voice_code(language), singer_named(singer))
+    return speak_as(text, language, singer_named(singer))
 
 
-def speak_as(text: str, code: str, chosen: Singer) -> SpokenWord:
-    """Speak one word with any timbre, see `speak`; `code` is one that `espeak.voice_code` returned."""
+def speak_as(text: str, language: str, chosen: Singer) -> SpokenWord:
+    """Speak one word with any timbre, see `speak`; nothing is kept."""
+    code = espeak.voice_code(language)
     # Resampling to a shorter tract makes the word shorter by the same scale: it is spoken slower by as much.
     samples, events = utter(text, code, chosen.variant, round(chosen.speed / chosen.formant_scale), chosen.pitch)
-    found = _phones(events, len(samples))
+    found = timed(events, len(samples))
     if not found or not np.any(samples):
-        raise LyricsError(f"the word {text!r} has no sound in the language {code!r}: nobody can sing it")
+        raise LyricsError(f"the word {text!r} has no sound in the language {language!r}: nobody can sing it")
     if chosen.formant_scale != 1.0:
         samples = np.asarray(soxr.resample(samples, chosen.formant_scale, 1.0), np.float32)
         found = [Phone(p.symbol, *(round(t / chosen.formant_scale) for t in (p.start, p.end))) for p in found]
@@ -152,10 +153,19 @@ def speak_as(text: str, code: str, chosen: Singer) -> SpokenWord:
     return SpokenWord(text, samples, tuple(found), _period(samples, found))
 
 
-def _phones(events: tuple[tuple[str, int], ...], n_samples: int) -> list[Phone]:
-    """Turn phoneme events into half-open spans; a pause has an empty name, a phone of no length is dropped."""
+def timed(events: tuple[tuple[str, int], ...], n_samples: int) -> list[Phone]:
+    """Turn phoneme events into half-open spans, from the first to the last with a name; a pause has an empty name.
+
+    A phone of no length (the dark l of "bell", which espeak-ng draws together with its vowel) is spelt with the phone
+    before it.
+    """
     ends = [at for _, at in events[1:]] + [n_samples]
-    found = [Phone(name, at, end) for (name, at), end in zip(events, ends, strict=True) if end > at]
+    found: list[Phone] = []
+    for (name, at), end in zip(events, ends, strict=True):
+        if end > at:
+            found.append(Phone(name, at, end))
+        elif name and found and found[-1].symbol:
+            found[-1] = Phone(found[-1].symbol + name, found[-1].start, found[-1].end)
     named = [i for i, phone in enumerate(found) if phone.symbol]
     return found[named[0] : named[-1] + 1] if named else []
 
