@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melisma.aligner.viterbi import Wildcard, frames_needed, viterbi
+from melisma.aligner.viterbi import Pause, Wildcard, frames_needed, viterbi
 from melisma.core.errors import InputError, TooFewFrames
 from melisma.core.records import Tokens
 
@@ -100,6 +100,33 @@ def test_best_of_all_paths_with_wildcards_between_lines(case, cost):
     assert path_score(log_probs, found.states, ids, wild, cost) == pytest.approx(best, abs=1e-3)
 
 
+def paused_score(log_probs, states, ids, words, lines, pause):
+    total = path_score(log_probs, states, ids)
+    for k in (s // 2 for s in states if s % 2 == 0):
+        if 0 < k < len(ids) and lines[words[k]] == lines[words[k - 1]]:
+            total -= pause.in_word if words[k] == words[k - 1] else pause.in_line
+    return total
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases, st.floats(0.0, 3.0), st.floats(0.0, 3.0))
+def test_best_of_all_paths_where_pauses_cost(case, in_word, in_line):
+    seed, n_frames, ids = case
+    words = np.array([0, 0, 1, 2][: len(ids)], np.int64)
+    lines = np.array([0, 0, 1], np.int64)
+    if n_frames < frames_needed(np.array(ids, np.int64)):
+        return
+    log_probs, tokens, pause = (
+        random_emission(seed, n_frames),
+        Tokens(np.array(ids, np.int64), words, lines),
+        Pause(in_word, in_line),
+    )
+    found = viterbi(log_probs, tokens, pause=pause)
+    best = max(paused_score(log_probs, p, ids, words, lines, pause) for p in every_path(n_frames, ids))
+    assert found.score == pytest.approx(best, abs=1e-3)
+    assert paused_score(log_probs, found.states, ids, words, lines, pause) == pytest.approx(best, abs=1e-3)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(20, 400), st.lists(st.integers(1, 9), min_size=1, max_size=12))
 def test_long_paths_are_monotone_and_spell_every_token(seed, n_frames, ids):
@@ -146,6 +173,22 @@ def test_a_wildcard_takes_unsung_sound_between_lines():
     assert wild.score > plain.score
     dear = viterbi(log_probs, tokens, wildcard=Wildcard(100.0))
     assert dear.score == pytest.approx(plain.score, abs=1e-3)
+
+
+def test_a_word_that_is_hard_to_hear_stays_with_its_line():
+    # Label 1 is heard a little at frame 5 and a little less at frame 95, where its line goes on at frame 96.
+    log_probs = np.full((100, 3), np.log(0.01), np.float32)
+    log_probs[:, 0] = np.log(0.9)
+    log_probs[5, 1], log_probs[95, 1], log_probs[96, 2] = np.log(0.09), np.log(0.05), np.log(0.9)
+    tokens = make_tokens([1, 2])
+    assert np.flatnonzero(viterbi(log_probs, tokens).states == 1)[0] == 5
+    assert np.flatnonzero(viterbi(log_probs, tokens, pause=Pause(in_line=0.05)).states == 1)[0] == 95
+
+
+@pytest.mark.parametrize("costs", [(-0.1, 0), (0, float("nan")), (float("inf"), 0)])
+def test_a_pause_costs_something_finite(costs):
+    with pytest.raises(InputError, match="a pause costs 0 nats a frame or more"):
+        Pause(*costs)
 
 
 @pytest.mark.parametrize("cost", [-0.1, float("nan"), float("inf")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,6 +60,18 @@ def test_a_short_dip_of_the_voice_does_not_end_a_held_note():
     vocal = [1, 1, 1, 0, 0, 1, 1, 1, 1, 1] + [0] * 10
     got = place([1] + [0] * 19, ["a"], vocal=vocal)
     assert got[0].end == 10 * 480
+
+
+@pytest.mark.parametrize("stride", [160, 320, 480])
+def test_a_dip_is_measured_in_seconds(stride):
+    a_second = 16000 // stride
+    said = emission([1] + [0] * (2 * a_second), vocal=[1] * (2 * a_second + 1))
+    said = replace(said, timebase=Timebase(16000, stride), duration=len(said.log_probs) * stride)
+    said.vocal[a_second // 2 : a_second // 2 + a_second // 10] = 0  # 0.1 s: a dip
+    said.vocal[a_second : a_second + a_second // 5] = 0  # 0.2 s: an end
+    spelt = tokens(["a"], [0])
+    got = words(viterbi(said.log_probs, spelt), said, spelt, lyrics("a"))
+    assert got[0].end_s == pytest.approx(1.0, abs=0.03)
 
 
 def test_a_word_whose_last_phone_is_heard_late_ends_there_and_not_at_the_next_pause():

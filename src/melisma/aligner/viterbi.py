@@ -35,6 +35,22 @@ class Wildcard:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """What a blank costs where singers hardly pause, in nats a frame; between lines it costs nothing.
+
+    Without it a path may wait anywhere for as long as it likes: the first word of a line that is hard to hear is left
+    behind at the end of the line before, and the instrumental gap becomes a pause inside a word.
+    """
+
+    in_word: float = 0.0
+    in_line: float = 0.0  # between two words of a line
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.in_word < float("inf") and 0 <= self.in_line < float("inf")):
+            raise InputError(f"a pause costs 0 nats a frame or more, not {self.in_word} and {self.in_line}")
+
+
+@dataclass(frozen=True, slots=True)
 class Path:
     """The best path: for every frame the state it is in, and the score of the whole.
 
@@ -51,7 +67,8 @@ class _Lattice:
 
     labels: Int64  # [n_tokens]
     skips: npt.NDArray[np.bool_]  # [n_tokens], whether the blank before a token may be left out
-    wild: npt.NDArray[np.bool_]  # [n_tokens + 1], blanks that absorb any sound
+    kinds: Int64  # [n_tokens + 1], what kind of blank each is: a column of the rest scores
+    alike: bool  # whether all blanks score alike
 
 
 def frames_needed(ids: Int64) -> int:
@@ -59,7 +76,9 @@ def frames_needed(ids: Int64) -> int:
     return len(ids) + int((ids[1:] == ids[:-1]).sum())
 
 
-def viterbi(log_probs: Float32, tokens: Tokens, blank: int = 0, wildcard: Wildcard | None = None) -> Path:
+def viterbi(
+    log_probs: Float32, tokens: Tokens, blank: int = 0, wildcard: Wildcard | None = None, pause: Pause | None = None
+) -> Path:
     """Find the best path through an emission that spells the tokens.
 
     Parameters
@@ -72,6 +91,8 @@ def viterbi(log_probs: Float32, tokens: Tokens, blank: int = 0, wildcard: Wildca
         Label of the blank.
     wildcard : Wildcard, optional
         Let the blanks before, between and after lines absorb sound that is not in the text.
+    pause : Pause, optional
+        Make blanks inside words and lines dear, so that lines keep together and wait in the gaps between them.
 
     Raises
     ------
@@ -87,34 +108,39 @@ def viterbi(log_probs: Float32, tokens: Tokens, blank: int = 0, wildcard: Wildca
         return Path(np.zeros(0, np.int64), 0.0)
     skips = np.zeros(len(ids), np.bool_)
     skips[1:] = ids[1:] != ids[:-1]
-    lattice = _Lattice(ids, skips, _line_breaks(tokens) if wildcard else np.zeros(len(ids) + 1, np.bool_))
-    rest = _rest_scores(log_probs, blank, wildcard)
+    lattice = _Lattice(ids, skips, _blank_kinds(tokens), alike=wildcard is None and pause is None)
+    rest = _rest_scores(log_probs, blank, wildcard, pause or Pause())
     stride = max(1, int(np.sqrt(n_frames)))
     keep = _forward(log_probs, rest, lattice, stride)
     return _backward(log_probs, rest, lattice, stride, keep)
 
 
-def _line_breaks(tokens: Tokens) -> npt.NDArray[np.bool_]:
-    """Return which blanks stand at the edge of a line, bool [n_tokens + 1]."""
-    lines = tokens.line[tokens.word]
-    breaks = np.ones(len(lines) + 1, np.bool_)
-    breaks[1:-1] = lines[1:] != lines[:-1]
-    return breaks
+_IN_WORD, _IN_LINE, _AT_EDGE = 0, 1, 2
 
 
-def _rest_scores(log_probs: Float32, blank: int, wildcard: Wildcard | None) -> Float32:
-    """Return what a frame costs a blank and a wild blank, float32 [n_frames, 2]."""
-    plain = log_probs[:, blank]
-    if wildcard is None:
-        return np.stack([plain, plain], axis=1)
-    return np.stack([plain, np.maximum(plain, log_probs.max(axis=1) - np.float32(wildcard.cost))], axis=1)
+def _blank_kinds(tokens: Tokens) -> Int64:
+    """Return whether each blank stands inside a word, between words of a line or at its edge, int64 [n_tokens + 1]."""
+    words = tokens.word
+    lines = tokens.line[words]
+    kinds = np.full(len(words) + 1, _AT_EDGE, np.int64)
+    within = np.where(words[1:] == words[:-1], _IN_WORD, _IN_LINE)
+    kinds[1:-1] = np.where(lines[1:] == lines[:-1], within, _AT_EDGE)
+    return kinds
+
+
+def _rest_scores(log_probs: Float32, blank: int, wildcard: Wildcard | None, pause: Pause) -> Float32:
+    """Return what a frame costs each kind of blank, float32 [n_frames, 3]."""
+    plain = edge = log_probs[:, blank]
+    if wildcard is not None:
+        edge = np.maximum(plain, log_probs.max(axis=1) - np.float32(wildcard.cost))
+    return np.stack([plain - np.float32(pause.in_word), plain - np.float32(pause.in_line), edge], axis=1)
 
 
 def _first(lattice: _Lattice, frame: Float32, rest: Float32) -> tuple[Float32, Float32]:
     """Return scores after the first frame: blanks [n_tokens + 1] and tokens [n_tokens]."""
-    blanks = np.full(len(lattice.wild), NEVER, np.float32)
+    blanks = np.full(len(lattice.kinds), NEVER, np.float32)
     tokens = np.full(len(lattice.labels), NEVER, np.float32)
-    blanks[0] = rest[int(lattice.wild[0])]
+    blanks[0] = rest[int(lattice.kinds[0])]
     if len(tokens):
         tokens[0] = frame[lattice.labels[0]]
     return blanks, tokens
@@ -127,13 +153,12 @@ def _forward(log_probs: Float32, rest: Float32, lattice: _Lattice, stride: int) 
     offset = 0.0
     keep = [(blanks.copy(), tokens.copy(), offset)]
     best, leap = np.empty_like(tokens), np.full_like(tokens, NEVER)
-    wild = lattice.wild if lattice.wild.any() else None
     for t in range(1, len(log_probs)):
         np.maximum(tokens, blanks[:-1], out=best)
         np.add(tokens[:-1], shut[1:], out=leap[1:])
         np.maximum(best, leap, out=best)
         np.maximum(blanks[1:], tokens, out=blanks[1:])
-        blanks += rest[t, 0] if wild is None else np.where(wild, rest[t, 1], rest[t, 0])
+        blanks += rest[t, _AT_EDGE] if lattice.alike else rest[t].take(lattice.kinds)
         np.add(best, log_probs[t].take(lattice.labels), out=tokens)
         if t % stride == 0:
             # Scores near zero keep float32 exact over any length; states that no path reaches stay unreachable.
@@ -194,7 +219,7 @@ def _moves(
     skips = np.zeros(high - low, np.bool_)
     skips[: reach - low] = lattice.skips[low:reach]
     skips[0] = False
-    wild = lattice.wild[low:high].astype(np.int64)
+    kinds = lattice.kinds[low:high]
     moves = np.zeros((last - first, 2 * (high - low)), np.int8)
     before = np.full_like(tokens, NEVER)
     for t in range(first + 1, last + 1):
@@ -207,6 +232,6 @@ def _moves(
         leap = skips & (before > best)
         row[1::2] = np.where(leap, _SKIP, move)
         best = np.where(leap, before, best)
-        blanks = np.where(enter, before, blanks) + rest[t][wild]
+        blanks = np.where(enter, before, blanks) + rest[t][kinds]
         tokens = best + log_probs[t][labels]
     return moves, 2 * low

@@ -15,8 +15,8 @@ from melisma.core.timebase import Timebase
 _VOICED = 0.5
 # Voices hardly ever hold a note for longer: what sounds on after that is something else.
 LONGEST_HELD_S = 8
-# A held note may dip for so many frames (150 ms) without having ended.
-_DIP = 5
+# A held note may dip for so long without having ended.
+_DIP_S = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def _pauses(emission: Emission) -> tuple[Int64, Int64]:
     quiet = np.concatenate(([0], (emission.vocal < _VOICED).astype(np.int8), [0]))
     edges = np.diff(quiet)
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    long = ends - begins > _DIP
+    long = ends - begins > emission.timebase.ticks(_DIP_S)
     return begins[long].astype(np.int64), ends[long].astype(np.int64)
 
 

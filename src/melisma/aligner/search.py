@@ -1,0 +1,42 @@
+"""From an emission to the best path, with what is known of singing: where singers pause and where they do not.
+
+The numbers were chosen on pseudo-songs of held-out speakers and on synthetic songs (`benchmarks/study.py`), never on
+real songs. They are per second, so they hold for an emission of any stride.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from melisma.aligner.viterbi import Path, Pause, Wildcard, viterbi
+from melisma.core.records import Emission, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class SearchConfig:
+    """What the search may be told.
+
+    Parameters
+    ----------
+    pause_in_word, pause_in_line : float
+        What a second of silence inside a word, and between the words of a line, costs, in nats.
+    wildcard : float or None
+        What a frame of unsung sound between lines costs, in nats below the best label; None for no wildcard.
+    """
+
+    pause_in_word: float = 5.0
+    pause_in_line: float = 2.5
+    wildcard: float | None = None
+
+
+def search(emission: Emission, tokens: Tokens, config: SearchConfig | None = None) -> Path:
+    """Find the best path that spells the tokens; see `melisma.aligner.viterbi` for the errors."""
+    config = config or SearchConfig()
+    frame_s = emission.timebase.stride / emission.timebase.sample_rate
+    return viterbi(
+        emission.log_probs,
+        tokens,
+        emission.blank,
+        None if config.wildcard is None else Wildcard(config.wildcard),
+        Pause(config.pause_in_word * frame_s, config.pause_in_line * frame_s),
+    )
