@@ -65,3 +65,40 @@ def export(
     path = export_model(checkpoint, output, PhoneTrainingConfig.read(config).card)
     if not quiet:
         typer.echo(f"wrote {path}", err=True)
+
+
+@app.command()
+def plot(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training, or its log.jsonl.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Picture: .png or .svg.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Draw how a training went: loss, held-out error, blanks and learning rate against passes."""
+    from melisma.train.plot import plot as draw
+
+    path = draw(run, output)
+    if not quiet:
+        typer.echo(f"wrote {path}", err=True)
+
+
+@app.command()
+def quantise(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file of melisma train export.")],
+    corpus: Annotated[Path, typer.Option(metavar="DIR", help="Speech to calibrate on: manifest.jsonl with its audio.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for model and card facts.")],
+    clips: Annotated[int, typer.Option(min=1, metavar="N", help="Clips to calibrate on, as many to compare on.")] = 48,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make the convolutions of an exported model 8 bits wide, and say how far its output moves."""
+    _require_torch()
+    from melisma.train.quantise import QuantiseConfig, quantise_file
+
+    path, apart = quantise_file(model, corpus, output, QuantiseConfig(clips))
+    if not quiet:
+        typer.echo(
+            f"wrote {path}: log-probabilities differ by {apart.mean:.4f} in the mean and {apart.most:.2f} at most, "
+            f"{apart.other_best:.2%} of {apart.n_frames} frames have another best label",
+            err=True,
+        )
