@@ -94,5 +94,5 @@ def test_an_unknown_language_is_refused():
 
 
 def test_an_unknown_singer_is_refused():
-    with pytest.raises(UnknownName, match="no singer is called 'tenor'; there are: high, low, middle"):
-        voice.speak("word", "en", "tenor")
+    with pytest.raises(UnknownName, match="no singer is called 'bass'; there are: alto"):
+        voice.speak("word", "en", "bass")

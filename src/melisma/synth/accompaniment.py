@@ -33,6 +33,14 @@ _PARTS = {
 }
 
 
+# Gains that a style puts on (bass, drums, arpeggio, pad, guitars) of a bar.
+STYLES: dict[str, tuple[float, float, float, float, float]] = {
+    "pop": (1.0, 1.0, 1.0, 1.0, 0.0),
+    "rock": (1.1, 1.4, 0.0, 0.2, 0.55),
+    "ballad": (0.7, 0.35, 1.4, 1.2, 0.0),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key such as C or F# major, A minor (`Am`)."""
@@ -73,10 +81,13 @@ class Band:
         Quarter notes a minute.
     rng : numpy.random.Generator
         Draws the drums' noise, once, so that no bar depends on which were played before.
+    style : str
+        One of `STYLES`.
     """
 
-    def __init__(self, key: Key, tempo_bpm: float, rng: np.random.Generator) -> None:
+    def __init__(self, key: Key, tempo_bpm: float, rng: np.random.Generator, style: str = "pop") -> None:
         self.key = key
+        self._style = STYLES[style]
         self.beat_s = 60.0 / tempo_bpm
         self._noise = rng.uniform(-1, 1, SAMPLE_RATE).astype(np.float32)
         self._bars: dict[tuple[int, str], Float32] = {}
@@ -102,11 +113,14 @@ class Band:
     def _render(self, degree: int, kind: str) -> Float32:
         n_bar = self.bar_start(1)
         out = np.zeros((n_bar + round(_TAIL_S * SAMPLE_RATE), 2), np.float32)
-        bass, drums, arpeggio, pad = _PARTS[kind]
+        bass, drums, arpeggio, pad = (a * b for a, b in zip(_PARTS[kind], self._style[:4], strict=True))
+        guitars = self._style[4] if kind != "outro" else 0.0
         chord = [self.key.midi(step, 54) for step in self.key.chord(degree)]
         for note in chord:
             out[: n_bar + 1] += pad * instruments.pad(note, n_bar + 1)[: len(out)]
         self._play_bass(out, self.key.midi(degree, 36), bass, kind)
+        if guitars:
+            self._play_guitars(out, self.key.midi(degree, 40), guitars)
         if arpeggio:
             self._play_arpeggio(out, [*chord, chord[0] + 12], arpeggio)
         if drums:
@@ -129,6 +143,13 @@ class Band:
         for i, which in enumerate((0, 1, 2, 3, 2, 1, 2, 1)):
             note = instruments.pluck(notes[which] + 12, ring)
             self._lay(out, i / 2, instruments.panned(gain * note, 0.7 if i % 2 else 0.45))
+
+    def _play_guitars(self, out: Float32, midi: int, gain: float) -> None:
+        length = round(0.5 * self.beat_s * SAMPLE_RATE)
+        for side, cents in ((-0.8, -4.0), (0.8, 4.0)):
+            note = gain * instruments.power_chord(midi + cents / 100, length)
+            for eighth in range(8):
+                self._lay(out, eighth / 2, instruments.panned(note, side))
 
     def _play_drums(self, out: Float32, gain: float) -> None:
         short = round(_TAIL_S * SAMPLE_RATE)

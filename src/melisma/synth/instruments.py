@@ -57,6 +57,18 @@ def pad(midi: float, n: int, spread_cents: float = 6.0) -> Float32:
     return np.asarray(np.stack(sides, axis=1), np.float32)
 
 
+def power_chord(midi: float, n: int) -> Float32:
+    """Return a root and its fifth on a distorted guitar."""
+    t = _clock(n)
+    string = np.zeros(n)
+    for f0 in (hertz(midi), hertz(midi + 7)):
+        string += sum(np.sin(2 * np.pi * h * f0 * t) / h for h in range(1, 9))
+    tone = np.tanh(3 * string * np.exp(-2.5 * t))
+    # The loudspeaker of a guitar lets little through above 4 kHz: a mean over some samples is as dull.
+    dull = np.convolve(tone, np.full(5, 0.2), "same")
+    return np.asarray(0.3 * dull * np.minimum(1, t / 0.004) * _damped(n, 0.02), np.float32)
+
+
 def kick(n: int) -> Float32:
     """Return a bass drum: a sine that falls from 130 to 48 Hz."""
     t = _clock(n)

@@ -8,7 +8,7 @@ import numpy as np
 
 from melisma.core.errors import InputError, LyricsError, UnknownName
 from melisma.core.timebase import Timebase
-from melisma.synth.accompaniment import BEATS_PER_BAR, PROGRESSIONS, Band, Key
+from melisma.synth.accompaniment import BEATS_PER_BAR, PROGRESSIONS, STYLES, Band, Key
 from melisma.synth.melody import bars_needed, compose
 from melisma.synth.singing import SungLine, lay_out, syllables
 from melisma.synth.speech import SAMPLE_RATE
@@ -28,7 +28,9 @@ class SongConfig:
     """Everything that decides a song; the same record makes the same bytes.
 
     `lines` are sung in order, an empty line begins a stanza. `snr_db` is the voice's power while it sings over the
-    accompaniment's power in verses. Bars are of four beats.
+    accompaniment's power in verses. `hall_s` is the time in which a hall's echo falls by 60 dB, `choir` the level of
+    two voices that sing along, against the lead's; 0 is none of either. `style` is one of `accompaniment.STYLES`. Bars
+    are of four beats.
     """
 
     language: str
@@ -41,6 +43,9 @@ class SongConfig:
     intro_bars: int = 2
     break_bars: int = 2
     outro_bars: int = 1
+    hall_s: float = 0.0
+    choir: float = 0.0
+    style: str = "pop"
 
     def __post_init__(self) -> None:
         if not 40 <= self.tempo_bpm <= 200:
@@ -49,6 +54,12 @@ class SongConfig:
             raise InputError("a song needs one bar of intro at least, and no negative number of bars")
         if not -60 <= self.snr_db <= 60:
             raise InputError(f"a voice at {self.snr_db} dB over the accompaniment is out of reach: take -60 to 60")
+        if not 0 <= self.hall_s <= 5:
+            raise InputError(f"a hall of {self.hall_s} s is none to sing in: take 0 to 5")
+        if not 0 <= self.choir <= 1:
+            raise InputError(f"a choir at {self.choir} of the lead's level is out of reach: take 0 to 1")
+        if self.style not in STYLES:
+            raise UnknownName("style of accompaniment", self.style, STYLES)
         singer_named(self.singer)
         Key.named(self.key)
 
@@ -111,7 +122,7 @@ class _Writer:
         self.key = Key.named(config.key)
         compose_seed, band_seed = np.random.SeedSequence(config.seed).spawn(2)
         self.rng = np.random.default_rng(compose_seed)
-        self.band = Band(self.key, config.tempo_bpm, np.random.default_rng(band_seed))
+        self.band = Band(self.key, config.tempo_bpm, np.random.default_rng(band_seed), config.style)
         loops = PROGRESSIONS[self.key.mode]
         self.loop = loops[int(self.rng.integers(len(loops)))]
         self.bars: list[Bar] = []

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from melisma.core.records import Float32, Waveform
+from melisma.synth import company
+from melisma.synth.instruments import panned
 from melisma.synth.score import PlacedLine, Score, SongConfig, TrueWord, score_of_length, write_score
 from melisma.synth.singing import sing
 from melisma.synth.speech import SAMPLE_RATE
@@ -19,6 +21,7 @@ from melisma.synth.speech import SAMPLE_RATE
 _VOICE_RMS = 0.09  # of full scale, while it sings; leaves room for a band as loud
 _VOICE_PEAK = 0.6
 _FULL = 0.97
+_COMPANY_PEAK = 0.35  # hall and choir together stay below this
 _FADE_S = 0.02  # at the very end, where a bar may be cut
 
 
@@ -82,6 +85,7 @@ def blocks(score: Score) -> Iterator[Block]:
     voice_gain, band_gain = _gains(score)
     waiting = iter(score.lines)
     sounding: list[tuple[int, Float32]] = []
+    beside = _Company(score, voice_gain)
     upcoming = next(waiting, None)
     ringing = np.zeros((0, 2), np.float32)
     for k, bar in enumerate(score.bars):
@@ -90,6 +94,7 @@ def blocks(score: Score) -> Iterator[Block]:
         # A line's first consonants may sound before its bar: fetch it a bar ahead.
         while upcoming is not None and upcoming.at + upcoming.sung.spans[0][0] < stop:
             sounding.append((upcoming.at + upcoming.sung.spans[0][0], voice_gain * _levelled(upcoming)))
+            beside.join(upcoming)
             upcoming = next(waiting, None)
         voice = np.zeros(stop - start, np.float32)
         for at, samples in sounding:
@@ -100,10 +105,39 @@ def blocks(score: Score) -> Iterator[Block]:
         buffer[: len(played)] += played
         buffer[: len(ringing)] += ringing
         backing, ringing = band_gain * buffer[: stop - start], buffer[stop - start :]
+        backing += beside.during(voice, start)
         if stop == score.n_samples:
             yield _faded(Block(voice, backing))
             return
         yield Block(voice, backing)
+
+
+class _Company:
+    """Hall and choir of a song as it goes on."""
+
+    def __init__(self, score: Score, gain: float) -> None:
+        config = score.config
+        self._config, self._gain = config, gain
+        rng = np.random.default_rng([config.seed, 2])
+        self._hall = company.Hall(config.hall_s, rng) if config.hall_s else None
+        self._sounding: list[tuple[int, Float32]] = []
+
+    def join(self, line: PlacedLine) -> None:
+        if self._config.choir:
+            level = self._config.choir * _VOICE_PEAK * self._gain
+            for at, position, samples in company.choir(line, self._config):
+                self._sounding.append((at, panned(level * samples, position) * np.float32(0.5)))
+
+    def during(self, voice: Float32, start: int) -> Float32:
+        out = np.zeros((len(voice), 2), np.float32)
+        for at, samples in self._sounding:
+            _add(out, at - start, samples)
+        stop = start + len(voice)
+        self._sounding = [(at, samples) for at, samples in self._sounding if at + len(samples) > stop]
+        if self._hall:
+            out += self._hall.feed(voice)
+        peak = np.float32(_COMPANY_PEAK * self._gain)
+        return np.clip(out, -peak, peak)
 
 
 def _add(target: Float32, at: int, samples: Float32) -> None:
@@ -134,7 +168,8 @@ def _gains(score: Score) -> tuple[float, float]:
     rendered = [score.band.bar(*kind) for kind in kinds]
     ring = max(float(np.abs(bar[n_bar:]).max(initial=0.0)) for bar in rendered)
     peak = max(float(np.abs(bar).max()) for bar in rendered) + ring
-    room = min(1.0, _FULL / (_VOICE_PEAK + band * peak))
+    beside = _COMPANY_PEAK if score.config.choir or score.config.hall_s else 0.0
+    room = min(1.0, _FULL / (_VOICE_PEAK + beside + band * peak))
     return room, room * band
 
 

@@ -49,6 +49,10 @@ SINGERS = {
     "low": Singer("michel", 1.0, 45, 57),
     "middle": Singer("miguel", 1.07, 48, 60),
     "high": Singer("michel", 1.15, 53, 66),
+    # Timbres that training does not use: for songs that a model is measured on.
+    "alto": Singer("kaukovalta", 1.12, 53, 67),
+    "baritone": Singer("kaukovalta", 0.97, 43, 56),
+    "tenor": Singer("klatt5", 1.04, 47, 60),
 }
 
 
@@ -197,4 +201,5 @@ def _period(samples: Float32, found: list[Phone]) -> float:
     k = peaks[0] if peaks else int(lags[correlation[lags].argmax()])
     left, middle, right = correlation[k - 1 : k + 2]
     bend = left - 2 * middle + right
-    return float(k + (0.5 * (left - right) / bend if bend else 0.0))
+    step = 0.5 * (left - right) / bend if bend else 0.0
+    return float(k + (step if abs(step) <= 1 else 0.0))  # a parabola through what is no peak leads anywhere

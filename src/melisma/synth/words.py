@@ -1,12 +1,14 @@
 """Words to sing. All of them were written for Melisma and are under its licence; none is taken from a published song.
 
 `DEMO` holds whole songs for the demo. `PHRASES` holds openings and endings of lines that fit together in any pairing,
-for songs of any length.
+for songs of any length in nineteen languages.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from melisma.synth import phrases
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +132,5 @@ PHRASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *("fino al mattino", "sopra i campi tranquilli", "e io vengo con te"),
         ),
     ),
+    **phrases.MORE,
 }
