@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from melisma.aligner import viterbi, words
+from melisma.aligner import words
+from melisma.aligner.search import SearchConfig, search
 from melisma.audio import decode
 from melisma.core import plugins
 from melisma.core.errors import AudioError, LyricsError, UnknownName
@@ -94,8 +95,7 @@ def align(
         warnings.append("the lyrics hold no word that has a sound: all are marked unsung")
     emission = chosen.emit(waveform, lambda share: tell("listen", share))
     tell("align", 0.0)
-    wildcard = viterbi.Wildcard(config.wildcard) if config.wildcard is not None else None
-    path = viterbi.viterbi(emission.log_probs, tokens, emission.blank, wildcard)
+    path = search(emission, tokens, SearchConfig(wildcard=config.wildcard))
     placed = words.words(path, emission, tokens, sung)
     warnings += _doubts(placed)
     tell("align", 1.0)
