@@ -12,6 +12,12 @@ from melisma.cli.program import Quiet, Verbose, group
 
 app = group("Train the models (needs melisma[train]).")
 
+# Options that the commands which make training audio share.
+Hours = Annotated[float, typer.Option(metavar="HOURS", help="How much of it to make.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Another seed makes other pieces.")]
+Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Processes.")]
+Made = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for manifest.jsonl and its audio.")]
+
 
 def _require_torch() -> None:
     from melisma.core.errors import MissingDependency
@@ -102,3 +108,130 @@ def quantise(
             f"{apart.other_best:.2%} of {apart.n_frames} frames have another best label",
             err=True,
         )
+
+
+@app.command()
+def release(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="TOML file with a list of [[step]].")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A folder per step; goes on if there.")],
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="NAME=PATH", help="What the recipe calls {NAME}; may be repeated."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the commands and do nothing.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Rebuild a released model: run the commands of its recipe that are not done yet."""
+    from melisma.train.release import plan
+    from melisma.train.release import release as run_release
+
+    steps = plan(recipe, _named_paths(given or []), output)
+    if dry_run:
+        for step in steps:
+            typer.echo(f"# {step.name}{': done' if step.done else ''}\n{step}")
+        return
+    done = run_release(steps, report=None if quiet else lambda step: typer.echo(f"{step.name}: {step}", err=True))
+    if not quiet:
+        typer.echo(f"{len(done)} of {len(steps)} steps were left to do, all are done in {output}", err=True)
+
+
+@app.command()
+def accompaniment(
+    output: Made,
+    hours: Hours,
+    seed: Seed = 1,
+    soundfont: Annotated[
+        Path | None, typer.Option(metavar="SF2", help="General MIDI sound font instead of Debian's.")
+    ] = None,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Render accompaniments to mix in: songs of many styles, by a sound font and by our own instruments."""
+    from melisma.cli.progress import progress
+    from melisma.train.accompaniment import render_accompaniments
+
+    with progress(quiet=quiet, verbose=verbose) as report:
+        path = render_accompaniments(
+            output,
+            hours=hours,
+            seed=seed,
+            soundfont=soundfont,
+            workers=jobs,
+            progress=lambda done, wanted: report("rendering", done / wanted),
+        )
+    if not quiet:
+        typer.echo(f"wrote {path}", err=True)
+
+
+@app.command()
+def sing(
+    speech: Annotated[Path, typer.Argument(metavar="MANIFEST", help="Speech with the times of its phones.")],
+    output: Made,
+    hours: Hours,
+    seed: Seed = 1,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Turn spoken recordings into sung ones: melodies, held vowels, vibrato, other throats."""
+    from melisma.cli.progress import progress
+    from melisma.train.sing import read_aligned, sing_folder
+
+    with progress(quiet=quiet, verbose=verbose) as report:
+        path = sing_folder(
+            read_aligned(speech),
+            output,
+            hours=hours,
+            seed=seed,
+            workers=jobs,
+            progress=lambda done, wanted: report("singing", done / wanted),
+        )
+    if not quiet:
+        typer.echo(f"wrote {path}", err=True)
+
+
+@app.command()
+def synthesise(
+    output: Made,
+    hours: Hours,
+    texts: Annotated[
+        Path | None, typer.Option(metavar="MANIFEST", help="Also say the transcripts of this speech manifest.")
+    ] = None,
+    seed: Seed = 1,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Let espeak-ng's voices speak and sing, with exact phone times, for languages that have few recordings."""
+    from melisma.cli.progress import progress
+    from melisma.train.synthetic import synthesise as speak
+    from melisma.train.texts import corpus_texts, own_texts
+
+    sentences = own_texts() + (corpus_texts(texts) if texts else [])
+    with progress(quiet=quiet, verbose=verbose) as report:
+        path = speak(
+            sentences,
+            output,
+            hours=hours,
+            seed=seed,
+            workers=jobs,
+            progress=lambda done, wanted: report("speaking", done / wanted),
+        )
+    if not quiet:
+        typer.echo(f"wrote {path}", err=True)
+
+
+def _named_paths(given: list[str]) -> dict[str, Path]:
+    from melisma.core.errors import InputError
+
+    out: dict[str, Path] = {}
+    for pair in given:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path):
+            raise InputError(f"this is not NAME=PATH: {pair!r}")
+        if name in out:
+            raise InputError(f"{name} is given twice")
+        out[name] = Path(path)
+    return out

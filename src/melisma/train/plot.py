@@ -16,7 +16,7 @@ from melisma.core.files import write_atomically
 _SUFFIXES = (".png", ".svg")
 # Okabe and Ito's colours, which the colour-blind tell apart too.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-_LOSSES = ("loss", "ctc", "frames", "vocal")
+_LOSSES = ("loss", "ctc", "frames", "fine", "vocal")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from melisma.cli.main import app
+from melisma.core.errors import InputError, TrainingError
+from melisma.train.release import Step, plan, release, run_step
+
+RECIPE = """
+[[step]]
+name = "ctc"
+command = ["train", "phone", "{recipe}/ctc.toml", "--corpus", "{corpus}", "-o", "{out}"]
+
+[[step]]
+name = "align"
+command = ["train", "align", "{ctc}/checkpoint.pt", "--corpus", "{corpus}", "-o", "{out}"]
+
+[[step]]
+name = "figures"
+command = ["eval", "align", "{songs}", "--json"]
+stdout = "songs.json"
+environment = { MELISMA_PHONE_MODEL = "{align}/my model.onnx" }
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "release.toml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "ctc.toml").write_text("seed = 1", encoding="utf-8")
+    for name in ("corpus", "songs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.jsonl").write_text("{}", encoding="utf-8")
+    return tmp_path / "release.toml"
+
+
+def steps_of(recipe) -> tuple[Step, ...]:
+    here = recipe.parent
+    return plan(recipe, {"corpus": here / "corpus", "songs": here / "songs"}, here / "out")
+
+
+class Machine:
+    """Writes down what it is asked to do, and fails where told."""
+
+    def __init__(self, fails: str = "") -> None:
+        self.names: list[str] = []
+        self.fails = fails
+
+    def __call__(self, step: Step) -> int:
+        self.names.append(step.name)
+        return 3 if step.name == self.fails else 0
+
+
+def test_the_plan_fills_in_every_place(recipe):
+    here = recipe.parent
+    ctc, align, figures = steps_of(recipe)
+    assert ctc.command == ("train", "phone", f"{here}/ctc.toml", "--corpus", f"{here}/corpus", "-o", f"{here}/out/ctc")
+    assert align.command[2] == f"{here}/out/ctc/checkpoint.pt"
+    assert str(figures) == (
+        f"MELISMA_PHONE_MODEL='{here}/out/align/my model.onnx' melisma eval align {here}/songs --json"
+        f" > {here}/out/figures/songs.json"
+    )
+    assert not (here / "out").exists()
+
+
+def test_a_second_call_goes_on_where_the_first_was_cut_off(recipe):
+    first, second, third = Machine(fails="align"), Machine(), Machine()
+    with pytest.raises(TrainingError, match=r"^the step align ended with 3: melisma train align "):
+        release(steps_of(recipe), run=first)
+    assert first.names == ["ctc", "align"]
+    assert [step.done for step in steps_of(recipe)] == [True, False, False]
+    release(steps_of(recipe), run=second)
+    assert second.names == ["align", "figures"]
+    assert release(steps_of(recipe), run=third) == ()
+    assert third.names == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "step"),
+    [("ctc.toml", "seed = 2", "ctc"), ("corpus/manifest.jsonl", "{} ", "ctc"), ("songs/manifest.jsonl", "", "figures")],
+)
+def test_a_step_that_was_done_with_other_inputs_is_not_taken_for_done(recipe, name, text, step):
+    release(steps_of(recipe), run=Machine())
+    (recipe.parent / name).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=f"the step {step} in .*/out/{step} was begun with another command or other"):
+        steps_of(recipe)
+
+
+def test_a_step_that_was_begun_is_not_gone_on_with_under_another_command(recipe):
+    with pytest.raises(TrainingError):
+        release(steps_of(recipe), run=Machine(fails="ctc"))
+    recipe.write_text(RECIPE.replace('"-o", "{out}"]', '"-q", "-o", "{out}"]', 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"the step ctc in .* was begun with another command or other inputs"):
+        steps_of(recipe)
+
+
+def test_what_builds_on_a_step_that_is_done_anew_is_stale(recipe):
+    release(steps_of(recipe), run=Machine())
+    (recipe.parent / "ctc.toml").write_text("seed = 2", encoding="utf-8")
+    for mark in (recipe.parent / "out" / "ctc").iterdir():
+        mark.unlink()
+    with pytest.raises(InputError, match=r"the step align in .* was begun with another command or other inputs"):
+        steps_of(recipe)
+
+
+def test_a_damaged_mark_is_one_sentence(recipe):
+    release(steps_of(recipe), run=Machine())
+    (recipe.parent / "out" / "ctc" / ".done.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"the mark .*/out/ctc/\.done\.json is damaged: remove .*/out/ctc to do"):
+        steps_of(recipe)
+
+
+def test_a_step_runs_in_a_process_of_its_own_and_keeps_what_it_prints(tmp_path):
+    step = Step("formats", ("formats", "list", "--json"), tmp_path, tmp_path / "list.json", {}, "", False)
+    assert run_step(step) == 0
+    assert json.loads((tmp_path / "list.json").read_text(encoding="utf-8"))
+    bad = Step("bad", ("align", "no.wav", "no.txt"), tmp_path, tmp_path / "none.json", {}, "", False)
+    assert run_step(bad) == 2
+    assert not (tmp_path / "none.json").exists()
+
+
+def run(recipe, *more):
+    here = recipe.parent
+    inputs = ["-i", f"corpus={here / 'corpus'}", "-i", f"songs={here / 'songs'}"]
+    return CliRunner().invoke(app, ["train", "release", str(recipe), "-o", str(here / "out"), *(more or inputs)])
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(recipe):
+    here = recipe.parent
+    inputs = ["-i", f"corpus={here / 'corpus'}", "-i", f"songs={here / 'songs'}"]
+    done = run(recipe, "--dry-run", *inputs)
+    assert done.exit_code == 0
+    expected = [f"# {step.name}\n{step}" for step in steps_of(recipe)]
+    assert done.stdout == "\n".join(expected) + "\n"
+    assert not (here / "out").exists()
+
+
+def test_a_second_run_of_the_command_says_that_nothing_was_left(recipe):
+    release(steps_of(recipe), run=Machine())
+    done = run(recipe)
+    out = recipe.parent / "out"
+    assert (done.exit_code, done.stderr) == (0, f"0 of 3 steps were left to do, all are done in {out}\n")
+
+
+BAD_RECIPES = {
+    "no toml": ("[[step", "is no TOML"),
+    "no step": ("", ": step: Field required"),
+    "unknown key": ('[[step]]\nname = "a"\ncommand = ["x"]\nafter = "b"', ": step.0.after: Extra inputs"),
+    "no command": ('[[step]]\nname = "a"\ncommand = []', ": step.0.command: Tuple should have at least 1 item"),
+    "path as a name": ('[[step]]\nname = "../a"\ncommand = ["x"]', ": step.0.name: String should match pattern"),
+    "reserved": ('[[step]]\nname = "out"\ncommand = ["x"]', "no step can be called out"),
+    "twice": ('[[step]]\nname = "a"\ncommand = ["x"]\n' * 2, "two steps are called a"),
+    "unknown place": ('[[step]]\nname = "a"\ncommand = ["{b}"]', "the step a asks for {b}; it may name: "),
+    "no such file": ('[[step]]\nname = "a"\ncommand = ["{recipe}/no.toml"]', "no.toml, which a step of the recipe"),
+    "name of an input": ('[[step]]\nname = "songs"\ncommand = ["x"]', "songs is the name of an input and of a step"),
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), BAD_RECIPES.values(), ids=BAD_RECIPES)
+def test_a_bad_recipe_is_one_sentence(recipe, text, sentence):
+    recipe.write_text(text, encoding="utf-8")
+    done = run(recipe)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert sentence in done.stderr
+    assert not (recipe.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["-i", "corpus"], "error: this is not NAME=PATH: 'corpus'\n"),
+        (["-i", "a=b", "-i", "a=c"], "error: a is given twice\n"),
+    ],
+)
+def test_an_input_that_cannot_be_used_is_one_sentence(recipe, given, sentence):
+    done = run(recipe, *given)
+    assert (done.exit_code, done.stderr) == (2, sentence)
+
+
+def test_an_input_that_is_not_there_is_named(recipe):
+    done = run(recipe, "-i", "corpus=/no/such/folder")
+    assert (done.exit_code, done.stderr) == (
+        2,
+        f"error: there is no /no/such/folder, the input corpus of the recipe {recipe}\n",
+    )
