@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,16 @@ def test_without_costs_it_is_the_plain_search():
 def test_a_cost_below_zero_is_refused():
     with pytest.raises(InputError, match="a pause costs 0 nats"):
         search(emission(480, 0.05), TOKENS, SearchConfig(pause_in_word=-1.0))
+
+
+@pytest.mark.parametrize("heard", [0.0, 1.0])
+def test_a_pause_is_dearer_where_no_voice_is_heard(heard):
+    said = replace(emission(480, 0.09 * np.exp(-2.0)), vocal=np.full(99, heard, np.float32))
+    config = SearchConfig(pause_in_word=0.0, pause_in_line=0.0, silence=1.0)
+    assert onset_s(said, config) == pytest.approx(0.3 if heard else 2.7, abs=0.04)
+
+
+@pytest.mark.parametrize("cost", [-1.0, float("nan"), float("inf")])
+def test_silence_costs_something_finite(cost):
+    with pytest.raises(InputError, match="silence costs 0 nats"):
+        SearchConfig(silence=cost)

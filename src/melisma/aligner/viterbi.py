@@ -42,12 +42,13 @@ class Pause:
     behind at the end of the line before, and the instrumental gap becomes a pause inside a word.
     """
 
-    in_word: float = 0.0
-    in_line: float = 0.0  # between two words of a line
+    in_word: float | Float32 = 0.0  # one for all frames, or one each, [n_frames]
+    in_line: float | Float32 = 0.0  # between two words of a line
 
     def __post_init__(self) -> None:
-        if not (0 <= self.in_word < float("inf") and 0 <= self.in_line < float("inf")):
-            raise InputError(f"a pause costs 0 nats a frame or more, not {self.in_word} and {self.in_line}")
+        for cost in (self.in_word, self.in_line):
+            if not (np.isfinite(cost).all() and np.min(cost, initial=0) >= 0):
+                raise InputError(f"a pause costs 0 nats a frame or more, not {np.min(cost)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ def _rest_scores(log_probs: Float32, blank: int, wildcard: Wildcard | None, paus
     plain = edge = log_probs[:, blank]
     if wildcard is not None:
         edge = np.maximum(plain, log_probs.max(axis=1) - np.float32(wildcard.cost))
-    return np.stack([plain - np.float32(pause.in_word), plain - np.float32(pause.in_line), edge], axis=1)
+    costs = (np.asarray(cost, np.float32) for cost in (pause.in_word, pause.in_line))
+    return np.stack([*(plain - cost for cost in costs), edge], axis=1)
 
 
 def _first(lattice: _Lattice, frame: Float32, rest: Float32) -> tuple[Float32, Float32]:
