@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from melisma.core.records import Float32
 
@@ -97,6 +98,6 @@ def _size(n_samples: int) -> int:
     return 1 << (n_samples + 1024).bit_length()
 
 
-def _filtered(samples: Float32, gain: object) -> Float32:
+def _filtered(samples: Float32, gain: npt.NDArray[np.floating]) -> Float32:
     size = _size(len(samples))
     return np.asarray(np.fft.irfft(np.fft.rfft(samples, size) * gain, size)[: len(samples)], np.float32)

@@ -90,7 +90,7 @@ def sing(samples: Float32, phones: Sequence[Phone], config: SingConfig, rng: np.
     timing = _timing(phones, len(samples) / SAMPLE_RATE, config, rng)
     manner = Manner.drawn(rng)
     tones = tuple(_melody(timing, spoken_f0, manner, config, rng))
-    times = np.arange(int(timing.duration_s / FRAME_S)) * FRAME_S
+    times: Float64 = np.arange(int(timing.duration_s / FRAME_S), dtype=np.float64) * FRAME_S
     midi = sung_pitch.contour(tones, times, manner, rng)
     voice = _throat(world.analyse(samples, spoken_f0), config, rng)
     line = _moved(voice, timing.to_speech(times))
