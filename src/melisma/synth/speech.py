@@ -65,7 +65,6 @@ class _Recorder:
 def _recorder() -> _Recorder:
     lib = espeak.library()
     lib.espeak_SetSynthCallback.argtypes = (_Callback,)
-    lib.espeak_ng_SetRandSeed.argtypes = (ctypes.c_long,)
     lib.espeak_SetParameter.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int)
     lib.espeak_Synth.argtypes = (
         *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint),
@@ -88,7 +87,7 @@ def utter(
     code : str
         A code that `espeak.voice_code` returned.
     variant : str
-        One of espeak-ng's timbres. Those with flutter or roughness are random: they are seeded anew for each piece.
+        One of espeak-ng's timbres. Those with flutter or roughness do not repeat themselves.
     speed : int
         Words a minute.
     pitch : int
@@ -101,7 +100,7 @@ def utter(
     Returns
     -------
     samples : float32 [n_samples]
-        Within ±1 at `SAMPLE_RATE`, the same for the same text every time.
+        Within ±1 at `SAMPLE_RATE`, the same for the same text every time if the timbre has no flutter.
     events : tuple of (str, int)
         IPA and the sample at which each phoneme begins to be heard (`borders.as_heard`); a pause has an empty name.
     """
@@ -133,7 +132,6 @@ def _take(
         takes = []
         for _ in range(4):
             recorder.flush()
-            lib.espeak_ng_SetRandSeed(1)
             if lib.espeak_Synth(raw, len(raw) + 1, 0, 1, 0, _CHARS_UTF8, None, None) != 0:
                 raise InputError(f"espeak-ng cannot speak {text!r}")
             takes.append(recorder.flush())

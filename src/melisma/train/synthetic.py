@@ -1,6 +1,7 @@
 """Training speech with exact phone times from synthetic voices, as an aligned speech folder.
 
-The same texts, hours and seed give the same bytes, whatever the number of processes.
+The same texts, hours and seed give the same voices, whatever the number of processes; not the same bytes, since the
+flutter of espeak-ng's timbres runs on from word to word.
 """
 
 from __future__ import annotations

@@ -21,6 +21,9 @@ _PLOSIVES = frozenset("ptkbdɡʔ")
 
 # Quieter than this, against the take's peak, is silence: synthetic voices are silent but for a few bits of dither.
 _SILENCE = 10 ** (-50 / 20)
+# A vowel ends where it falls this far under its own peak: breathy timbres breathe on into a closure, at -42 dB.
+_VOWEL_END = 10 ** (-32 / 20)
+_VALLEY = 220  # samples at 22.05 kHz: a vowel is as quiet between two swings of the vocal folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,11 @@ def trimmed(spans: Iterable[Span], samples: Float32) -> list[Span]:
         if len(loud):
             # A border that is audible stays where it was, to the fraction of a sample.
             start = span.start if loud[0] == 0 else float(first + loud[0])
-            end = span.end if first + loud[-1] + 1 == last else float(first + loud[-1] + 1)
+            if span.label in VOWELS:
+                heard = np.abs(samples[first:last])
+                loud = np.flatnonzero(heard > max(floor, _VOWEL_END * float(heard.max())))
+            rest = last - (first + int(loud[-1]) + 1)
+            end = span.end if rest <= (_VALLEY if span.label in VOWELS else 0) else float(last - rest)
             cut.append(Span(span.label, max(start, 0.0), min(end, float(len(samples)))))
         elif span.label in _PLOSIVES or not cut or cut[-1].end - cut[-1].start <= 0:
             cut.append(Span(span.label, float(first), float(last)))  # a glottal stop is a silence
