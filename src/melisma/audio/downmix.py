@@ -17,6 +17,7 @@ FLOOR = (
     0.05  # -26 dB: what is only in one channel stays audible to a gain-invariant feature, and hardly disturbs a voice
 )
 WINDOW_S = 0.064  # long enough to part the harmonics of a voice from those of a guitar, short beside a syllable
+OVERLAP = 4  # windows over every sample; with two, a mask that changes from frame to frame is heard as roughness
 BATCH = 64  # frames per FFT call: few enough to stay in the cache; fixed, so that results do not depend on the blocks
 
 
@@ -53,14 +54,17 @@ class CentreMix:
 
     def __init__(self, sample_rate: int) -> None:
         self._n_fft = 1 << max(4, round(np.log2(WINDOW_S * sample_rate)))
-        self._hop = self._n_fft // 2
-        phase = np.arange(self._n_fft) / self._n_fft
-        self._window = np.sin(np.pi * phase).astype(np.float32)  # sqrt-Hann: its squares sum to one at half overlap
-        # Half a window of silence in front, so that the first samples are covered as often as all others.
-        self._pending = np.zeros((2, self._hop), np.float32)
-        self._tail = np.zeros(self._hop, np.float32)
+        self._hop = self._n_fft // OVERLAP
+        self._lap = self._n_fft - self._hop
+        hann = np.sin(np.pi * np.arange(self._n_fft) / self._n_fft) ** 2
+        self._window = (hann / np.sqrt(3 / 8 * OVERLAP)).astype(
+            np.float32
+        )  # the squares of all over a sample sum to one
+        # Most of a window of silence in front, so that the first samples are covered as often as all others.
+        self._pending = np.zeros((2, self._lap), np.float32)
+        self._tail = np.zeros((OVERLAP - 1, self._hop), np.float32)
         self._energy = np.zeros(2)
-        self._n_skip = self._hop  # what comes out first is that silence
+        self._n_skip = self._lap  # what comes out first is that silence
         self._n_owed = 0  # samples that went in and have not come out
 
     def push(self, block: Float32) -> Float32:
@@ -70,8 +74,8 @@ class CentreMix:
         done = [np.zeros(0, np.float32)]
         step = BATCH * self._hop
         at = 0
-        while self._pending.shape[1] - at >= step + self._hop:
-            done.append(self._frames(self._pending[:, at : at + step + self._hop]))
+        while self._pending.shape[1] - at >= step + self._lap:
+            done.append(self._frames(self._pending[:, at : at + step + self._lap]))
             at += step
         self._pending = self._pending[:, at:].copy() if at else self._pending
         return self._emit(np.concatenate(done))
@@ -80,7 +84,7 @@ class CentreMix:
         """Return the rest, so that as many samples came out as went in."""
         rest = self._pending.shape[1]
         n_frames = -(-rest // self._hop)
-        padded = np.zeros((2, (n_frames + 1) * self._hop), np.float32)
+        padded = np.zeros((2, n_frames * self._hop + self._lap), np.float32)
         padded[:, :rest] = self._pending
         self._pending = np.zeros((2, 0), np.float32)
         return self._emit(self._frames(padded))
@@ -94,19 +98,21 @@ class CentreMix:
         return out
 
     def _frames(self, stereo: Float32) -> Float32:
-        """Window, mask and overlap-add [2, (n + 1) hop] samples; return n hops."""
+        """Window, mask and overlap-add [2, n hop + lap] samples; return n hops."""
         views = np.lib.stride_tricks.sliding_window_view(stereo, self._n_fft, axis=1)[:, :: self._hop]
         spectra = np.fft.rfft(views * self._window).astype(np.complex64, copy=False)
         mono = np.fft.irfft(self._mask(spectra, stereo), self._n_fft).astype(np.float32, copy=False)
         mono *= self._window
-        out = np.ascontiguousarray(mono[:, : self._hop])
-        out[0] += self._tail
-        out[1:] += mono[:-1, self._hop :]
-        self._tail = mono[-1, self._hop :].copy()
-        return out.reshape(-1)
+        n = len(mono)
+        out = np.zeros((n + OVERLAP - 1, self._hop), np.float32)
+        out[: OVERLAP - 1] = self._tail
+        for k in range(OVERLAP):
+            out[k : k + n] += mono[:, k * self._hop : (k + 1) * self._hop]
+        self._tail = out[n:].copy()
+        return out[:n].reshape(-1)
 
     def _mask(self, spectra: Complex64, stereo: Float32) -> Complex64:
-        """Keep the centre of spectra complex64 [2, n_frames, n_bins], made of stereo [2, (n_frames + 1) hop]."""
+        """Keep the centre of spectra complex64 [2, n_frames, n_bins], made of stereo [2, n_frames hop + lap]."""
         left, right = spectra
         total = np.abs(left) + np.abs(right) + np.float32(1e-30)
         mask = np.float32(1) - np.abs(left - right) / total
@@ -123,7 +129,7 @@ class CentreMix:
 
     def _left_is_louder(self, stereo: Float32) -> npt.NDArray[np.bool_]:
         """Tell, frame by frame, whether the left channel has had more energy since the beginning."""
-        hops = stereo[:, self._hop :].reshape(2, -1, self._hop).astype(np.float64)
+        hops = stereo[:, self._lap :].reshape(2, -1, self._hop).astype(np.float64)
         energy = np.einsum("cnh,cnh->cn", hops, hops)
         running = np.cumsum(np.concatenate([self._energy[:, None], energy], axis=1), axis=1)[:, 1:]
         self._energy = running[:, -1]
