@@ -24,7 +24,7 @@ def emission(rows, vocal=None, duration=None, shift=0.0):
     log_probs[np.arange(len(rows)), rows] = np.log(0.97)
     vocal = None if vocal is None else np.array(vocal, np.float32)
     duration = len(rows) * 480 if duration is None else duration
-    return Emission(log_probs, LABELS, 0, CLOCK, duration, vocal, shift)
+    return Emission(log_probs, LABELS, 0, CLOCK, duration, vocal, np.full(len(LABELS), shift, np.float32))
 
 
 def lyrics(*texts):
@@ -157,7 +157,8 @@ def test_every_alignment_keeps_its_promises(data):
     log_probs = np.log(rng.dirichlet(np.ones(4) * 0.3, n_frames) + 1e-6).astype(np.float32)
     shift = data.draw(st.floats(-0.2, 0.2))
     duration = n_frames * 480 - data.draw(st.integers(0, 479))
-    said = Emission(log_probs, LABELS, 0, CLOCK, duration, rng.random(n_frames).astype(np.float32), shift)
+    shifts = np.full(len(LABELS), shift, np.float32)
+    said = Emission(log_probs, LABELS, 0, CLOCK, duration, rng.random(n_frames).astype(np.float32), shifts)
     line_of = sorted(data.draw(st.lists(st.integers(0, 2), min_size=len(spelling), max_size=len(spelling))))
     line_of = [sorted(set(line_of)).index(k) for k in line_of]
     sung = Lyrics(

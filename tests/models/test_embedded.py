@@ -21,7 +21,7 @@ FACTS = {
     "labels": ["", "a"],
     "n_parameters": 3,
     "reach": 2,
-    "onset_shift_s": 0.0,
+    "onset_shifts_s": {"a": -0.04},
 }
 
 
@@ -82,7 +82,8 @@ def test_shipped_cards_keep_their_promises():
         assert card.licence
         assert card.languages
         assert card.reach > 0
-        assert abs(card.onset_shift_s) < 0.2
+        assert set(card.onset_shifts_s) <= set(INVENTORY)
+        assert all(abs(shift) < 0.2 for shift in card.onset_shifts_s.values())
 
 
 @needs_weights

@@ -48,6 +48,7 @@ def test_a_table_of_augmentation_is_read(tmp_path):
 
 def test_the_configurations_that_ship_can_be_read(pytestconfig):
     paths = sorted((pytestconfig.rootpath / "configs").glob("phone-*.toml"))
+    paths = [path for path in paths if not path.stem.endswith("-release")]
     assert paths
     for path in paths:
         assert PhoneTrainingConfig.read(path).card.model_id == path.stem

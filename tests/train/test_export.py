@@ -106,7 +106,7 @@ def test_the_averaged_network_is_the_one_that_is_exported(checkpoint):
 
 
 def test_an_export_is_a_model_that_the_package_can_embed(checkpoint, tmp_path, monkeypatch):
-    card = CardFacts(model_id="tiny-1", title="Tiny", licence="CC0-1.0", languages=("en",), onset_shift_s=-0.01)
+    card = CardFacts(model_id="tiny-1", title="Tiny", licence="CC0-1.0", languages=("en",))
     path = export(checkpoint, tmp_path / "out", card)
     facts = json.loads((tmp_path / "out" / "tiny-1.json").read_text(encoding="utf-8"))
     assert path == tmp_path / "out" / "tiny-1.onnx"
@@ -119,7 +119,7 @@ def test_an_export_is_a_model_that_the_package_can_embed(checkpoint, tmp_path, m
     finally:
         embedded.cards.cache_clear()
     assert embedded_card.labels == ("", *INVENTORY)
-    assert embedded_card.onset_shift_s == -0.01
+    assert embedded_card.onset_shifts_s == {}
     assert embedded_card.reach >= load_average(checkpoint).config.reach
     assert embedded_card.n_parameters == sum(p.numel() for p in load_average(checkpoint).parameters())
 

@@ -85,7 +85,6 @@ def model(net, tmp_path):
         "labels": ["", *INVENTORY],
         "n_parameters": 1,
         "reach": 9,
-        "onset_shift_s": 0.0,
     }
     path.with_name("tiny.json").write_text(json.dumps(facts), encoding="utf-8")
     return path

@@ -44,13 +44,14 @@ def words(path: Path, emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tup
     if len(tokens.ids) == 0:
         return tuple(Word(text, line, None, None, None, clock) for text, line in zip(texts, line_of, strict=True))
     spans = _spans(path, emission, tokens, len(texts))
-    stride, shift = emission.timebase.stride, round(emission.onset_shift_s * clock.sample_rate)
+    stride = emission.timebase.stride
+    shifts = _shifts(emission, tokens, len(texts))
     coming = _next_sounding(spans)
     placed: list[Word] = []
     end, sounded = 0, -1  # where the last word ends, and the line of the last one with a sound
 
     def begin(word: int) -> int:
-        return _clip(int(spans.start[word]) * stride + shift, end, emission.duration)
+        return _clip(int(spans.start[word]) * stride + int(shifts[word]), end, emission.duration)
 
     for i, (text, line) in enumerate(zip(texts, line_of, strict=True)):
         after = int(coming[i])
@@ -60,11 +61,21 @@ def words(path: Path, emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tup
             placed.append(Word(text, line, at, at, None, clock))
             continue
         start = begin(i)
-        limit = emission.duration if after < 0 else int(spans.start[after]) * stride + shift
+        limit = emission.duration if after < 0 else int(spans.start[after]) * stride + int(shifts[after])
         end = _clip(int(spans.sound[i]) * stride, start, max(start, min(limit, emission.duration)))
         placed.append(Word(text, line, start, end, round(float(spans.confidence[i]), 4), clock))
         sounded = line
     return tuple(_fill_confidence(placed))
+
+
+def _shifts(emission: Emission, tokens: Tokens, n_words: int) -> Int64:
+    """Return what to add to the start of each word, in samples, int64 [n_words]."""
+    out = np.zeros(n_words, np.int64)
+    if emission.onset_shifts_s is not None:
+        owners, begins = np.unique(tokens.word, return_index=True)
+        seconds = emission.onset_shifts_s[tokens.ids[begins]]
+        out[owners] = np.round(seconds * emission.timebase.sample_rate).astype(np.int64)
+    return out
 
 
 def lines(lyrics: Lyrics) -> tuple[Line, ...]:

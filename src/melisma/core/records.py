@@ -88,7 +88,9 @@ class Emission:
     timebase: Timebase
     duration: int  # samples of the whole recording at timebase.sample_rate
     vocal: Float32 | None = None  # probability that a voice is heard, [n_frames], where the engine knows it
-    onset_shift_s: float = 0.0  # added to every onset; negative for an engine that speaks late, as measured
+    # Seconds to add to the onset of a word that begins with a label, float32 [n_labels], where that was measured: a
+    # spike of CTC comes late in a vowel and early in what a listener takes for the beginning of a consonant.
+    onset_shifts_s: Float32 | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from melisma.models.features import STRIDE
 from melisma.text.g2p import G2P, EspeakG2P
 
 DEFAULT_MODEL = "phone-0.1"
-_WINDOW = 2000  # emission frames per run of the network: 60 s
+_WINDOW = 2000  # frames of the trunk per run of the network: 60 s
 
 
 class PhoneEngine:
@@ -40,6 +40,8 @@ class PhoneEngine:
         self.model_id, self.model_revision = self.card.model_id, self.card.revision
         self.licence = Licence(self.card.licence, commercial=True)
         self.labels = self.card.labels
+        shifts = [self.card.onset_shifts_s.get(label, 0.0) for label in self.labels]
+        self._onset_shifts = np.array(shifts, np.float32)
         self._g2p: G2P = g2p or EspeakG2P(self.labels[1:])
         self._window = window
         self._session = _open(self.card.path)
@@ -52,7 +54,7 @@ class PhoneEngine:
         return self._g2p.phones(word, language)
 
     def emit(self, waveform: Waveform, progress: Progress | None = None) -> Emission:
-        """Return log-probabilities of phones and of a voice, one frame every 30 ms.
+        """Return log-probabilities of phones and of a voice, one frame every `card.hops` times 10 ms.
 
         The network sees windows that overlap by its whole reach, so that the emission is the one that the recording
         would give in one piece.
@@ -60,22 +62,43 @@ class PhoneEngine:
         if waveform.sample_rate != self.sample_rate:
             raise ValueError(f"the phone engine takes {self.sample_rate} Hz, not {waveform.sample_rate} Hz")
         normal = features.normalise(features.log_mel(waveform.samples))
+        log_probs, vocal = self.hear(normal, progress)
+        clock = Timebase(self.sample_rate, self.card.hops * features.HOP)
+        return Emission(
+            log_probs, self.labels, self.blank, clock, len(waveform.samples), vocal, self._onset_shifts
+        )
+
+    def hear(self, normal: Float32, progress: Progress | None = None) -> tuple[Float32, Float32]:
+        """Run the network over normalised log-mels.
+
+        Parameters
+        ----------
+        normal : float32 [n_frames, N_MELS]
+            As `features.normalise` returns them.
+        progress : callable, optional
+            Called with the share that is done.
+
+        Returns
+        -------
+        log_probs : float32 [n_frames / hops, n_labels]
+            Rounded up to whole frames of the trunk.
+        vocal : float32 [n_frames / hops]
+            Probability of a voice being heard.
+        """
         total = -(-len(normal) // STRIDE)
         normal = np.pad(normal, ((0, total * STRIDE - len(normal)), (0, 0)))
-        log_probs = np.empty((total, len(self.labels)), np.float32)
-        vocal = np.empty(total, np.float32)
+        parts = STRIDE // self.card.hops  # emission frames per frame of the trunk
+        log_probs = np.empty((total * parts, len(self.labels)), np.float32)
+        vocal = np.empty(total * parts, np.float32)
         for first in range(0, total, self._window):
             last = min(first + self._window, total)
             low, high = max(0, first - self.card.reach), min(total, last + self.card.reach)
             got, voice = self._run(normal[low * STRIDE : high * STRIDE])
-            log_probs[first:last] = got[first - low : last - low]
-            vocal[first:last] = voice[first - low : last - low]
+            here, wanted = slice(first * parts, last * parts), slice((first - low) * parts, (last - low) * parts)
+            log_probs[here], vocal[here] = got[wanted], voice[wanted]
             if progress:
                 progress(last / total)
-        clock = Timebase(self.sample_rate, STRIDE * features.HOP)
-        return Emission(
-            log_probs, self.labels, self.blank, clock, len(waveform.samples), vocal, self.card.onset_shift_s
-        )
+        return log_probs, vocal
 
     def _run(self, normal: Float32) -> tuple[Float32, Float32]:
         got, voice = self._session.run(None, {"features": np.ascontiguousarray(normal.T)[None]})

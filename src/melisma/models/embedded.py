@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from melisma.core.errors import ModelError, UnknownName
+from melisma.models.features import STRIDE
 
 _WEIGHTS = files("melisma.models") / "weights"
 
@@ -25,10 +27,12 @@ class ModelCard:
     labels: tuple[str, ...]  # label 0 is the blank
     n_parameters: int
     size_bytes: int
-    reach: int  # emission frames that one frame sees on either side
-    onset_shift_s: float  # added to every onset; negative for a network that speaks late, as measured
+    reach: int  # frames of the network's trunk, 30 ms each, that one frame sees on either side
     card_text: str
     path: Path
+    hops: int = STRIDE  # feature frames of 10 ms per emission frame
+    # What to add to the onset of a word that begins with a label, in seconds, as measured on held-out speakers.
+    onset_shifts_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @cache

@@ -19,7 +19,7 @@ HOP = 160  # 10 ms
 WINDOW = 400  # 25 ms
 N_FFT = 512
 N_MELS = 64
-STRIDE = 3  # feature frames per emission frame, of the network in training and in use
+STRIDE = 3  # feature frames per frame of the network's trunk, in training and in use
 _LOW_HZ, _HIGH_HZ = 60.0, 7800.0
 # Power below which nothing is heard: about −100 dB under full scale, summed over a mel band.
 FLOOR = 1e-8

@@ -27,10 +27,12 @@ class PhoneNetConfig:
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 16)
     kernel: int = 3
     dropout: float = 0.1
+    subframes: int = 1  # output frames per frame of the trunk: 1 is 30 ms, 3 is 10 ms
+    fine: bool = False  # a second head beside the first, that says what sounds in each feature frame of 10 ms
 
     @property
     def reach(self) -> int:
-        """Emission frames that one frame sees on either side."""
+        """Frames of the trunk, STRIDE feature frames each, that one frame sees on either side."""
         return sum(self.dilations) * (self.kernel - 1) // 2 + -(-STEM_KERNEL // STRIDE)
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,7 +55,7 @@ class _Block(nn.Module):
 
 
 class PhoneNet(nn.Module):
-    """CTC phone recogniser with a vocal-activity output beside it."""
+    """Phone recogniser, by CTC or frame by frame, with a vocal-activity output beside it."""
 
     def __init__(self, config: PhoneNetConfig) -> None:
         super().__init__()
@@ -63,7 +65,8 @@ class PhoneNet(nn.Module):
         self.blocks = nn.ModuleList(
             _Block(config.channels, config.kernel, dilation, config.dropout) for dilation in config.dilations
         )
-        self.head = nn.Conv1d(config.channels, config.n_labels + 1, 1)
+        self.head = nn.Conv1d(config.channels, config.subframes * (config.n_labels + 1), 1)
+        self.fine = nn.Conv1d(config.channels, STRIDE * config.n_labels, 1) if config.fine else None
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Run a batch.
@@ -73,21 +76,41 @@ class PhoneNet(nn.Module):
         features : float32 [batch, N_MELS, n_feature_frames]
             Normalised log-mels, zero beyond each length; the number of frames divides by STRIDE.
         lengths : int64 [batch]
-            Emission frames of each item.
+            Frames of the trunk of each item, STRIDE feature frames each.
 
         Returns
         -------
         logits : float32 [batch, n_labels, n_frames]
-            Unnormalised scores; label 0 is the blank.
+            Unnormalised scores; label 0 is the blank. There are `subframes` output frames per frame of the trunk.
         vocal : float32 [batch, n_frames]
             Logit of a voice being heard.
         """
+        x = self.trunk(features, lengths)
+        return self.spell(x)
+
+    def trunk(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Return what all heads read, float [batch, channels, n_features / STRIDE]."""
         n_frames = features.shape[2] // STRIDE
-        x = torch.relu(self.stem_norm(self.stem(features)))
+        x: Tensor = torch.relu(self.stem_norm(self.stem(features)))
         # In the type of the activations, or autocast would carry everything on in float32.
-        mask = (torch.arange(n_frames)[None] < lengths[:, None]).to(x.dtype)[:, None]
+        mask = (torch.arange(n_frames, device=x.device)[None] < lengths[:, None]).to(x.dtype)[:, None]
         x = x * mask
         for block in self.blocks:
             x = block(x, mask)
-        out: Tensor = self.head(x).float()
+        return x
+
+    def spell(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and vocal activity, as `forward` does, of what the trunk gave."""
+        out: Tensor = _unfold(self.head(x).float(), self.config.subframes)
         return out[:, :-1], out[:, -1]
+
+    def sound(self, x: Tensor) -> Tensor:
+        """Return the logits of the second head, float32 [batch, n_labels, n_features], of what the trunk gave."""
+        if self.fine is None:
+            raise ValueError("this network has no second head")
+        return _unfold(self.fine(x).float(), STRIDE)
+
+
+def _unfold(x: Tensor, parts: int) -> Tensor:
+    """Turn channels that hold `parts` frames each into frames: [b, parts · c, n] → [b, c, parts · n]."""
+    return x if parts == 1 else x.unflatten(1, (parts, -1)).permute(0, 2, 3, 1).flatten(2)

@@ -71,34 +71,35 @@ class Mood:
 def plain(clip: Clip) -> Example:
     """Prepare a clip as it is."""
     log_power = clip.log_power.astype(np.float32)
-    return Example(normalised(_power(log_power)), clip.labels, _active(log_power))
+    return Example(normalised(power_of(log_power)), clip.labels, active_frames(log_power))
 
 
 def augment(clip: Clip, noises: list[Noise], config: AugmentConfig, mood: Mood, rng: np.random.Generator) -> Example:
     """Prepare a clip as if it were sung among instruments."""
     log_power = _bend_time(clip.log_power.astype(np.float32), config, mood.stretch, rng)
-    log_power = _warp_bands(log_power, 1 + rng.uniform(-config.warp, config.warp))
-    log_power = log_power + _colour(config.colour_db, rng)
+    log_power = warp_bands(log_power, 1 + rng.uniform(-config.warp, config.warp))
+    log_power = log_power + random_colour(config.colour_db, rng)
     if mood.margin:
         before, after = (int(rng.uniform(0, config.margin_s) * 100) for _ in range(2))
         log_power = np.pad(log_power, ((before, after), (0, 0)), constant_values=np.log(FLOOR))
-    active = _active(log_power)
-    power = _power(log_power)
+    active = active_frames(log_power)
+    power = power_of(log_power)
     if noises and rng.random() < config.music * mood.strength:
         power = power + _music(power, active, noises, config, rng)
         if rng.random() < config.holes:
-            power = power * _holes(len(power), rng)
+            power = power * holes_of(len(power), rng)
     features = normalised(power)
-    _mask(features, config, rng)
+    mask(features, (config.freq_masks, config.freq_mask_max), (config.time_masks, config.time_mask_max), rng)
     return Example(features, clip.labels, active)
 
 
-def _power(log_power: Float32) -> Float32:
+def power_of(log_power: Float32) -> Float32:
     """Take back the floor that the logarithm was given, or it would be added twice."""
     return np.asarray(np.maximum(np.exp(log_power) - FLOOR, 0), np.float32)
 
 
-def _active(log_power: Float32) -> Float32:
+def active_frames(log_power: Float32) -> Float32:
+    """Return 1 where a clean clip sounds and 0 elsewhere, float32 [n_frames]."""
     loud = np.log(np.exp(log_power).sum(axis=1) + FLOOR)
     return np.asarray(loud > np.quantile(loud, 0.95) - _ACTIVE, np.float32)
 
@@ -123,7 +124,7 @@ def _bend_time(log_power: Float32, config: AugmentConfig, stretch: bool, rng: np
     return np.asarray(log_power[low] * (1 - share) + log_power[np.minimum(low + 1, n - 1)] * share, np.float32)
 
 
-def _warp_bands(log_power: Float32, factor: float) -> Float32:
+def warp_bands(log_power: Float32, factor: float) -> Float32:
     """Scale the mel axis, as another vocal tract and another pitch would."""
     source = np.clip(np.arange(N_MELS) * factor, 0, N_MELS - 1)
     low = np.floor(source).astype(np.int64)
@@ -132,45 +133,47 @@ def _warp_bands(log_power: Float32, factor: float) -> Float32:
     return np.asarray(log_power[:, low] * (1 - share) + above * share, np.float32)
 
 
-def _colour(colour_db: float, rng: np.random.Generator) -> Float32:
+def random_colour(colour_db: float, rng: np.random.Generator) -> Float32:
+    """Draw a smooth curve over the bands within ± `colour_db`, in natural log of power, float32 [N_MELS]."""
     knots = rng.uniform(-colour_db, colour_db, 6) * np.log(10) / 10
     return np.asarray(np.interp(np.arange(N_MELS), np.linspace(0, N_MELS - 1, 6), knots), np.float32)
 
 
-def _excerpt(noise: Noise, n: int, rng: np.random.Generator) -> Float32:
+def excerpt(noise: Noise, n: int, rng: np.random.Generator) -> Float32:
+    """Draw `n` frames of a noise, coloured and shifted in pitch a little, as mel powers [n, N_MELS]."""
     have = len(noise.log_power)
     start = int(rng.integers(have))
     frames = noise.log_power[(start + np.arange(n)) % have].astype(np.float32)
-    return np.asarray(np.exp(_warp_bands(frames, 1 + rng.uniform(-0.2, 0.2)) + _colour(6.0, rng)), np.float32)
+    return np.asarray(np.exp(warp_bands(frames, 1 + rng.uniform(-0.2, 0.2)) + random_colour(6.0, rng)), np.float32)
 
 
 def _music(
     power: Float32, active: Float32, noises: list[Noise], config: AugmentConfig, rng: np.random.Generator
 ) -> Float32:
     """Draw music at a random distance below (or above) the voice, measured where the voice is."""
-    music = _excerpt(noises[rng.integers(len(noises))], len(power), rng)
+    music = excerpt(noises[rng.integers(len(noises))], len(power), rng)
     if rng.random() < config.second_music:
-        other = _excerpt(noises[rng.integers(len(noises))], len(power), rng)
+        other = excerpt(noises[rng.integers(len(noises))], len(power), rng)
         music = music + other * (music.mean() / (other.mean() + FLOOR))
     voice = power[active > 0].mean() if active.any() else power.mean()
     gain = voice / (music.mean() + FLOOR) * 10 ** (-rng.uniform(*config.snr_db) / 10)
     return np.asarray(music * gain, np.float32)
 
 
-def _holes(n: int, rng: np.random.Generator) -> Float32:
+def holes_of(n: int, rng: np.random.Generator) -> Float32:
     """Gains of patchy masking, 3 frames by 2 bands a patch, down to −20 dB in about a fifth of them."""
     coarse = rng.random((n // 3 + 1, N_MELS // 2))
     gains = np.where(coarse < 0.2, rng.uniform(0.01, 0.5, coarse.shape), 1.0)
     return np.asarray(np.repeat(np.repeat(gains, 3, axis=0)[:n], 2, axis=1), np.float32)
 
 
-def _mask(features: Float32, config: AugmentConfig, rng: np.random.Generator) -> None:
-    """SpecAugment (Park et al., 2019): blank out bands and moments, in place."""
-    for _ in range(config.freq_masks):
-        width = int(rng.integers(config.freq_mask_max + 1))
+def mask(features: Float32, bands: tuple[int, int], moments: tuple[int, int], rng: np.random.Generator) -> None:
+    """Blank out bands and moments, in place; (how many, how wide at most) of each (SpecAugment, Park et al., 2019)."""
+    for _ in range(bands[0]):
+        width = int(rng.integers(bands[1] + 1))
         start = int(rng.integers(N_MELS - width + 1))
         features[:, start : start + width] = 0
-    for _ in range(config.time_masks):
-        width = int(rng.integers(min(config.time_mask_max, len(features) // 10) + 1))
+    for _ in range(moments[0]):
+        width = int(rng.integers(min(moments[1], len(features) // 10) + 1))
         start = int(rng.integers(len(features) - width + 1))
         features[start : start + width] = 0

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from melisma.core.errors import InputError
 from melisma.train.augment import AugmentConfig
+from melisma.train.rows import RowConfig
 
 
 class CardFacts(BaseModel):
@@ -21,7 +22,6 @@ class CardFacts(BaseModel):
     title: str = "Phones of many languages"
     licence: str = "Apache-2.0"
     languages: tuple[str, ...] = ()
-    onset_shift_s: float = 0.0  # measured on synthetic songs after training
 
 
 class PhoneTrainingConfig(BaseModel):
@@ -47,6 +47,13 @@ class PhoneTrainingConfig(BaseModel):
     skip_languages: frozenset[str] = frozenset()
     bf16: bool = True
     augment: AugmentConfig = AugmentConfig()
+    # What follows is for rows: training on clips with phone times.
+    steps: int = Field(20000, ge=1)
+    fine_weight: float = Field(0.0, ge=0)  # of a second head that learns what sounds in every frame of 10 ms
+    shares: dict[str, Annotated[float, Field(gt=0)]] = {}  # how often each folder of clips is drawn, 1 unless said
+    music_shares: dict[str, Annotated[float, Field(gt=0)]] = {}
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    rows: RowConfig = RowConfig()
     card: CardFacts = CardFacts()
 
     @classmethod

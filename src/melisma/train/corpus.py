@@ -25,6 +25,7 @@ from melisma.text.phones import INVENTORY
 
 log = logging.getLogger(__name__)
 Float16 = npt.NDArray[np.float16]
+Int16 = npt.NDArray[np.int16]
 Row = TypeVar("Row", bound=BaseModel)
 _FEW = 64  # recordings that are decoded sooner than processes start
 
@@ -38,6 +39,8 @@ class UtteranceRow(BaseModel):
     duration: Annotated[float, Field(gt=0)]
     language: str
     speaker_id: str
+    phones: list[tuple[str, float, float]] | None = None  # label, begin and end in seconds; silence between them
+    sung: bool = False
 
 
 class NoiseRow(BaseModel):
@@ -58,6 +61,8 @@ class Clip:
     speaker: str
     log_power: Float16
     labels: Int64  # ids of the phones, the blank being 0 and the inventory 1 …
+    owners: Int16 | None = None  # [n_frames], which of `labels` each frame sounds, −1 for none; None if unknown
+    sung: bool = False  # held vowels already
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +156,12 @@ def _cached(paths: list[Path], cache: Path, workers: int) -> list[Float16 | str]
     return out
 
 
-def load_speech(root: Path, cache: Path, skip: frozenset[str], workers: int) -> list[Clip]:
+def load_speech(root: Path, cache: Path, skip: frozenset[str], workers: int, manifest: str | None = None) -> list[Clip]:
     """Load a speech corpus, `root/manifest.jsonl` with audio beside it, without the languages in `skip`.
 
     A clip that cannot be decoded or has no phones is left out with a logged reason, never silently.
     """
-    rows = [r for r in read_manifest(root / "manifest.jsonl", UtteranceRow) if r.language not in skip]
+    rows = [r for r in read_manifest(root / (manifest or "manifest.jsonl"), UtteranceRow) if r.language not in skip]
     g2p = EspeakG2P()
     index = {phone: i for i, phone in enumerate(INVENTORY, 1)}
     clips: list[Clip] = []
@@ -165,16 +170,32 @@ def load_speech(root: Path, cache: Path, skip: frozenset[str], workers: int) -> 
             log.warning("left out %s: %s", row.id, found)
             continue
         try:
-            phones = [p for word in row.transcript.split() for p in g2p.phones(word, row.language)]
+            phones = [p[0] for p in row.phones] if row.phones else _spell(row, g2p)
+            labels = np.array([index[p] for p in phones], np.int64)
         except UnknownName as error:
             raise InputError(f"{row.id}: {error}") from error
-        labels = np.array([index[p] for p in phones], np.int64)
+        except KeyError as error:
+            raise InputError(f"{row.id}: {error} is no phone of the inventory") from error
         needed = len(labels) + int((labels[1:] == labels[:-1]).sum())
         if not phones or features.STRIDE * needed > len(found):
             log.warning("left out %s: %d phones in %d frames", row.id, len(phones), len(found))
             continue
-        clips.append(Clip(row.id, row.language, row.speaker_id, found, labels))
+        owners = _owners(row.phones, len(found)) if row.phones else None
+        clips.append(Clip(row.id, row.language, row.speaker_id, found, labels, owners, row.sung))
     return clips
+
+
+def _spell(row: UtteranceRow, g2p: EspeakG2P) -> list[str]:
+    return [p for word in row.transcript.split() for p in g2p.phones(word, row.language)]
+
+
+def _owners(phones: list[tuple[str, float, float]], n_frames: int) -> Int16:
+    """Return which phone sounds in every feature frame, int16 [n_frames], −1 for none; each has a frame if it can."""
+    out = np.full(n_frames, -1, np.int16)
+    for k, (_, start, end) in reversed(list(enumerate(phones))):
+        first, stop = (max(0, round(at * features.SAMPLE_RATE / features.HOP)) for at in (start, end))
+        out[first : max(stop, first + 1)] = k
+    return out
 
 
 def load_noise(root: Path, cache: Path, workers: int) -> list[Noise]:

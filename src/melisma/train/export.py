@@ -69,6 +69,9 @@ def to_onnx(net: PhoneNet, half: bool = True) -> onnx.ModelProto:
         x = graph.node("Add", [x, inner], f"block{i}_out")
     scores = graph.node("Transpose", [graph.conv(x, "head", net.head, None)], "scores", perm=[0, 2, 1])
     n_labels = net.config.n_labels
+    if net.config.subframes > 1:
+        graph.weights.append(numpy_helper.from_array(np.array([0, -1, n_labels + 1], np.int64), "fine"))
+        scores = graph.node("Reshape", [scores, "fine"], "fine_scores")
     graph.weights.append(numpy_helper.from_array(np.array([n_labels, 1], np.int64), "parts"))
     graph.nodes.append(helper.make_node("Split", [scores, "parts"], ["phones", "voice"], axis=2))
     graph.node("LogSoftmax", ["phones"], "log_probs", axis=2)
@@ -94,7 +97,12 @@ def load_average(checkpoint: Path) -> PhoneNet:
     state = read_checkpoint(checkpoint)
     try:
         config = state["config"]
-        shape = PhoneNetConfig(len(INVENTORY) + 1, config["channels"], tuple(config["dilations"]))
+        shape = PhoneNetConfig(
+            len(INVENTORY) + 1,
+            config["channels"],
+            tuple(config["dilations"]),
+            fine=config.get("fine_weight", 0) > 0,
+        )
         net = PhoneNet(shape)
         net.load_state_dict(state["average"])
     except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
@@ -111,8 +119,9 @@ def export(checkpoint: Path, folder: Path, card: CardFacts) -> Path:
     known = {
         "revision": hashlib.sha256(data).hexdigest()[:16],
         "labels": ["", *INVENTORY],
-        "n_parameters": sum(p.numel() for p in net.parameters()),
+        "n_parameters": sum(p.numel() for name, p in net.named_parameters() if not name.startswith("fine.")),
         "reach": net.config.reach + STEM_PADDING // STRIDE,
+        "hops": STRIDE // net.config.subframes,
     }
     write_atomically(folder / f"{name}.onnx", data)
     text = json.dumps(card.model_dump(mode="json") | known, ensure_ascii=False, indent=1) + "\n"

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -26,14 +27,17 @@ from melisma.core.errors import InputError, OutputError, TrainingError
 from melisma.core.files import write_atomically
 from melisma.core.settings import n_threads
 from melisma.metrics.edit import edit_distance
+from melisma.models.features import STRIDE
 from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
 from melisma.train.augment import plain
 from melisma.train.batches import Batch, Sampler, collate, plan_batches
 from melisma.train.config import PhoneTrainingConfig
 from melisma.train.corpus import Clip, Noise, load_noise, load_speech, split_speakers
+from melisma.train.rows import RowBatch
 
 log = logging.getLogger(__name__)
+AnyBatch = Batch | RowBatch
 
 
 @dataclass(slots=True)
@@ -48,15 +52,7 @@ def loss_of(net: PhoneNet, batch: Batch, vocal_weight: float, bf16: bool) -> tup
     """CTC per label plus weighted binary cross-entropy of the vocal activity; figures for the log beside it."""
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         logits, vocal = net(batch.features, batch.lengths)
-    log_probs = logits.float().log_softmax(1)
-    ctc = functional.ctc_loss(
-        log_probs.permute(2, 0, 1),
-        batch.labels,
-        batch.lengths,
-        batch.label_lengths,
-        reduction="sum",
-        zero_infinity=True,
-    ) / max(int(batch.label_lengths.sum()), 1)
+    ctc, log_probs = _ctc(logits, batch.labels, batch.lengths, batch.label_lengths)
     mask = (torch.arange(vocal.shape[1])[None] < batch.lengths[:, None]).float()
     activity = (
         functional.binary_cross_entropy_with_logits(vocal.float(), batch.active, reduction="none") * mask
@@ -65,6 +61,37 @@ def loss_of(net: PhoneNet, batch: Batch, vocal_weight: float, bf16: bool) -> tup
         blanks = ((log_probs.argmax(1) == 0).float() * mask).sum() / mask.sum()
     figures = {"ctc": float(ctc.detach()), "vocal": float(activity.detach()), "blanks": float(blanks)}
     return ctc + vocal_weight * activity, figures
+
+
+def _ctc(logits: Tensor, labels: Tensor, lengths: Tensor, label_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Return CTC per label, and the log-probabilities [batch, n_labels, n_frames]."""
+    log_probs = logits.float().log_softmax(1)
+    loss = functional.ctc_loss(
+        log_probs.permute(2, 0, 1), labels, lengths, label_lengths, reduction="sum", zero_infinity=True
+    )
+    return loss / max(int(label_lengths.sum()), 1), log_probs
+
+
+def row_loss_of(net: PhoneNet, batch: RowBatch, config: PhoneTrainingConfig) -> tuple[Tensor, dict[str, float]]:
+    """CTC per label, cross-entropy per feature frame where there is a second head, and vocal activity; figures."""
+    n_frames = batch.features.shape[2] // STRIDE
+    lengths = torch.full((len(batch.features),), n_frames)
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+        shared = net.trunk(batch.features, lengths)
+        logits, vocal = net.spell(shared)
+        sounds = net.sound(shared) if config.fine_weight else None
+    ctc, log_probs = _ctc(logits, batch.labels, lengths, batch.label_lengths)
+    active = batch.active.view(-1, n_frames, STRIDE).mean(2)
+    activity = functional.binary_cross_entropy_with_logits(vocal.float(), active)
+    blanks = (log_probs.detach().argmax(1) == 0).float().mean()
+    figures = {"ctc": float(ctc.detach()), "vocal": float(activity.detach()), "blanks": float(blanks)}
+    loss = ctc + config.vocal_weight * activity
+    if sounds is not None:
+        fine = functional.cross_entropy(sounds.float(), batch.targets, label_smoothing=config.label_smoothing)
+        wrong = (sounds.detach().argmax(1) != batch.targets).float().mean()
+        figures |= {"fine": float(fine.detach()), "wrong": float(wrong)}
+        loss = loss + config.fine_weight * fine
+    return loss, figures
 
 
 def _rate(step: int, n_steps: int, config: PhoneTrainingConfig) -> float:
@@ -108,7 +135,9 @@ class Trainer:
     def __init__(self, config: PhoneTrainingConfig, out: Path) -> None:
         torch.manual_seed(config.seed)
         self.config, self.out = config, out
-        shape = PhoneNetConfig(len(INVENTORY) + 1, config.channels, config.dilations, dropout=config.dropout)
+        shape = PhoneNetConfig(
+            len(INVENTORY) + 1, config.channels, config.dilations, dropout=config.dropout, fine=config.fine_weight > 0
+        )
         self.net, self.average = PhoneNet(shape), PhoneNet(shape)
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.AdamW(
@@ -124,7 +153,7 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint whole or not at all."""
         state = {
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json", exclude={"card"}),  # the card decides nothing
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -138,6 +167,18 @@ class Trainer:
         except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
             partial.unlink(missing_ok=True)
             raise OutputError(f"cannot write the checkpoint {self.checkpoint}: {error}") from error
+
+    def start_from(self, checkpoint: Path) -> list[str]:
+        """Take over the averaged weights of another training wherever names and shapes agree; return what was not."""
+        state = read_checkpoint(checkpoint)
+        own = self.net.state_dict()
+        try:
+            given = {key: value for key, value in state["average"].items() if own[key].shape == value.shape}
+        except (KeyError, AttributeError) as error:
+            raise InputError(f"{checkpoint} is no checkpoint of a phone model") from error
+        self.net.load_state_dict(own | given)
+        self.average.load_state_dict(self.net.state_dict())
+        return sorted(own.keys() - given.keys())
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one.
@@ -165,13 +206,16 @@ class Trainer:
         if changed:
             log.warning("going on from %s with another %s", self.checkpoint, ", ".join(changed))
 
-    def step(self, batch: Batch, n_steps: int) -> dict[str, float]:
+    def step(self, batch: Batch | RowBatch, n_steps: int) -> dict[str, float]:
         """Take one step and return figures for the log."""
         config, at = self.config, self.progress.step
         for group in self.optimiser.param_groups:
             group["lr"] = config.lr * _rate(at, n_steps, config)
         self.net.train()
-        loss, figures = loss_of(self.net, batch, config.vocal_weight, config.bf16)
+        if isinstance(batch, RowBatch):
+            loss, figures = row_loss_of(self.net, batch, config)
+        else:
+            loss, figures = loss_of(self.net, batch, config.vocal_weight, config.bf16)
         if not torch.isfinite(loss):
             # The batch norms have seen it: nothing of this network can be saved but the last checkpoint.
             raise TrainingError(f"the loss of step {at} is not a number: go on from the checkpoint with a lower lr")
@@ -210,17 +254,14 @@ def phone_error_rate(net: PhoneNet, clips: list[Clip], batch_s: float = 80) -> f
     return wrong / total if total else 1.0
 
 
-def _ahead(sampler: Sampler, first: int) -> Iterator[Batch]:
-    """Make batches one ahead in a thread, so that the network never waits."""
-    if first >= sampler.n_steps:
-        return
-    with ThreadPoolExecutor(1) as pool:
-        coming: Future[Batch] = pool.submit(sampler.batch, first)
-        for step in range(first, sampler.n_steps):
-            batch = coming.result()
-            if step + 1 < sampler.n_steps:
-                coming = pool.submit(sampler.batch, step + 1)
-            yield batch
+def _ahead(make: Callable[[int], AnyBatch], first: int, n_steps: int, workers: int = 1) -> Iterator[AnyBatch]:
+    """Make batches ahead in threads, so that the network never waits."""
+    with ThreadPoolExecutor(workers) as pool:
+        coming: deque[Future[AnyBatch]] = deque()
+        for step in range(first, n_steps):
+            while len(coming) <= workers and step + len(coming) < n_steps:
+                coming.append(pool.submit(make, step + len(coming)))
+            yield coming.popleft().result()
 
 
 def _load(
@@ -277,28 +318,48 @@ def train(
     training, held_out, noises = _load(config, corpus, noise, out / "cache", workers)
     sampler, trainer = Sampler(training, noises, config), Trainer(config, out)
     trainer.resume()
+    loop = Loop(sampler.n_steps, sampler.n_per_pass, report_every, report)
+
+    def judge() -> dict[str, float]:
+        return {"held_out_per": phone_error_rate(trainer.average, held_out)}
+
+    run(trainer, sampler.batch, judge, loop)
+    return trainer.checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """How long a training goes on and what it tells."""
+
+    n_steps: int
+    n_per_pass: int
+    report_every: int
+    report: Callable[[dict[str, float]], None] | None
+
+
+def run(trainer: Trainer, make: Callable[[int], AnyBatch], judge: Callable[[], dict[str, float]], loop: Loop) -> None:
+    """Take all steps that are left; a line of figures per report, a judgement and a checkpoint at every fifth."""
     sums: dict[str, float] = {}
     n_summed = 0
     since = time.monotonic()
-    with _journal(out / "log.jsonl", trainer.progress.step) as journal:
-        for batch in _ahead(sampler, trainer.progress.step):
-            for key, value in trainer.step(batch, sampler.n_steps).items():
+    with _journal(trainer.out / "log.jsonl", trainer.progress.step) as journal:
+        for batch in _ahead(make, trainer.progress.step, loop.n_steps):
+            for key, value in trainer.step(batch, loop.n_steps).items():
                 sums[key] = sums.get(key, 0.0) + value
             n_summed += 1
             step = trainer.progress.step
-            if step % report_every and step != sampler.n_steps:
+            if step % loop.report_every and step != loop.n_steps:
                 continue
             trainer.progress.seconds += time.monotonic() - since
             since = time.monotonic()
-            line = {"step": step, "pass": step / sampler.n_per_pass, "seconds": trainer.progress.seconds}
+            line = {"step": step, "pass": step / loop.n_per_pass, "seconds": trainer.progress.seconds}
             line |= {key: total / n_summed for key, total in sums.items()}
-            if step % (5 * report_every) == 0 or step == sampler.n_steps:
-                line["held_out_per"] = phone_error_rate(trainer.average, held_out)
+            if step % (5 * loop.report_every) == 0 or step == loop.n_steps:
+                line |= judge()
                 trainer.save()
             journal.write(json.dumps({k: round(v, 4) for k, v in line.items()}, allow_nan=False) + "\n")
             journal.flush()
             sums, n_summed = {}, 0
-            if report:
-                report(line)
+            if loop.report:
+                loop.report(line)
     trainer.save()
-    return trainer.checkpoint

@@ -1,0 +1,120 @@
+"""Train the phone model on made-up songs: rows of clips whose phone times are known, bent, strung together, mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from melisma.core.errors import InputError, OutputError
+from melisma.core.settings import n_threads
+from melisma.metrics.edit import edit_distance
+from melisma.models.features import STRIDE
+from melisma.models.phone_net import PhoneNet
+from melisma.train.config import PhoneTrainingConfig
+from melisma.train.corpus import Clip, Noise, load_noise, load_speech
+from melisma.train.phone import Loop, Trainer, run
+from melisma.train.rows import RowBatch, RowSampler
+
+_SHOWN = 12  # batches that a judgement looks at
+
+
+def train_rows(
+    config: PhoneTrainingConfig,
+    speech: Mapping[str, Path],
+    held_out: Path | None,
+    noise: Mapping[str, Path],
+    out: Path,
+    *,
+    init: Path | None = None,
+    report: Callable[[dict[str, float]], None] | None = None,
+    report_every: int = 100,
+    workers: int | None = None,
+) -> Path:
+    """Train, or go on training, and return the checkpoint; `out/log.jsonl` holds a line per report.
+
+    Parameters
+    ----------
+    speech : mapping of str to Path
+        Manifests of clips with phone times, by the names that `config.shares` knows.
+    held_out : Path, optional
+        A manifest of clips of other speakers, with phone times.
+    noise : mapping of str to Path
+        Folders of music and ambience, by the names that `config.music_shares` knows.
+    out : Path
+        Folder of this run: checkpoint, log, cached features.
+    init : Path, optional
+        A checkpoint to start from, where its weights fit.
+    """
+    torch.set_num_threads(n_threads())
+    workers = workers or n_threads()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
+    sources = {name: _clips(path, config, out / "cache", workers) for name, path in speech.items()}
+    noises = {name: load_noise(path, out / "cache", workers) for name, path in noise.items()}
+    sampler = _sampler(sources, noises, config)
+    trainer = Trainer(config, out)
+    if init and not trainer.checkpoint.exists():
+        trainer.start_from(init)
+    trainer.resume()
+    judge = _Judge(_clips(held_out, config, out / "cache", workers) if held_out else [], noises, config)
+    hours = sum(len(c.log_power) for clips in sources.values() for c in clips) / 360000
+    n_per_pass = max(1, round(hours * 3600 / (config.rows.row_s * config.rows.n_rows)))
+
+    def make(step: int) -> RowBatch:
+        return sampler.batch(step, min(1.0, 0.2 + step / n_per_pass / config.ramp_passes))
+
+    run(trainer, make, lambda: judge.of(trainer.average), Loop(config.steps, n_per_pass, report_every, report))
+    return trainer.checkpoint
+
+
+def _clips(manifest: Path, config: PhoneTrainingConfig, cache: Path, workers: int) -> list[Clip]:
+    root = manifest if manifest.is_dir() else manifest.parent
+    clips = load_speech(root, cache, config.skip_languages, workers, manifest.name if manifest != root else None)
+    timed = [clip for clip in clips if clip.owners is not None]
+    if not timed:
+        raise InputError(f"{manifest} holds no clip with phone times")
+    return timed
+
+
+def _sampler(
+    sources: Mapping[str, list[Clip]], noises: Mapping[str, list[Noise]], config: PhoneTrainingConfig
+) -> RowSampler:
+    kinds = [(clips, config.shares.get(name, 1.0)) for name, clips in sources.items()]
+    music = [(pieces, config.music_shares.get(name, 1.0)) for name, pieces in noises.items()]
+    return RowSampler(kinds, music, config.rows, config.seed)
+
+
+class _Judge:
+    """Figures of held-out speakers, always on the same rows: clean, and among music."""
+
+    def __init__(self, clips: list[Clip], noises: Mapping[str, list[Noise]], config: PhoneTrainingConfig) -> None:
+        self.config = config
+        self._batches: dict[str, list[RowBatch]] = {}
+        if not clips:
+            return
+        sampler = _sampler({"held out": clips}, noises, config)
+        for name, strength in (("clean", 0.0), ("mixed", 1.0)):
+            self._batches[name] = [sampler.batch(1_000_000_000 + i, strength) for i in range(_SHOWN)]
+
+    @torch.no_grad()
+    def of(self, net: PhoneNet) -> dict[str, float]:
+        """Return the phone error rate of best paths."""
+        net.eval()
+        said: dict[str, float] = {}
+        for name, batches in self._batches.items():
+            edits = phones = 0
+            for batch in batches:
+                lengths = torch.full((len(batch.features),), batch.features.shape[2] // STRIDE)
+                best = net(batch.features, lengths)[0].argmax(1).numpy()
+                truths = torch.split(batch.labels, batch.label_lengths.tolist())
+                for path, truth in zip(best, truths, strict=True):
+                    heard = path[np.flatnonzero(np.diff(path, prepend=-1))]
+                    edits += edit_distance(heard[heard > 0], truth.numpy())
+                    phones += len(truth)
+            said[f"held_out_per_{name}"] = edits / max(phones, 1)
+        return said
