@@ -223,6 +223,100 @@ def synthesise(
         typer.echo(f"wrote {path}", err=True)
 
 
+@app.command()
+def align(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="Speech: manifest.jsonl with its audio.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the two manifests.")],
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="An embedded model, or an ONNX file of `train export`.")
+    ] = None,
+    held_out: Annotated[float, typer.Option(min=0, max=0.5, help="Share of clips whose speakers are held out.")] = 0.04,
+    skip: Annotated[str, typer.Option(metavar="CODES", help="Languages to leave out, with commas between.")] = "",
+    seed: Seed = 1,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Find out when each phone of a corpus is said: training.jsonl and held-out.jsonl, which share no speaker."""
+    from melisma.engines.phone import PhoneEngine
+    from melisma.train.phone_times import SplitConfig, align_corpus
+
+    engine = PhoneEngine(model)
+    split = SplitConfig(held_out, seed, frozenset(filter(None, skip.split(","))))
+    counts = align_corpus(corpus, output, lambda x: engine.hear(x)[0], engine.card.hops, split, jobs)
+    if not quiet:
+        typer.echo(f"wrote {counts[0]} clips to train on and {counts[1]} held out to {output}", err=True)
+
+
+@app.command()
+def rows(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file, such as configs/phone-0.2.toml.")],
+    speech: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=MANIFEST", help="Speech with phone times; may be repeated. CONFIG has the shares."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="DIR", help="Checkpoint, log and cache; goes on if there."),
+    ],
+    noise: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=DIR", help="Music and ambience to mix in; may be repeated.")
+    ] = None,
+    held_out: Annotated[Path | None, typer.Option(metavar="MANIFEST", help="Speech of other speakers.")] = None,
+    init: Annotated[Path | None, typer.Option(metavar="CHECKPOINT", help="Weights to start from.")] = None,
+    report_every: Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps per line of the log.")] = 100,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train the acoustic model on, on made-up songs: clips with phone times, bent, strung together, among music."""
+    _require_torch()
+    from melisma.train.config import PhoneTrainingConfig
+    from melisma.train.row_training import train_rows
+
+    def say(line: dict[str, float]) -> None:
+        typer.echo("  ".join(f"{key} {value:.4g}" for key, value in line.items()), err=True)
+
+    checkpoint = train_rows(
+        PhoneTrainingConfig.read(config),
+        _named_paths(speech),
+        held_out,
+        _named_paths(noise or []),
+        output,
+        init=init,
+        report=None if quiet else say,
+        report_every=report_every,
+    )
+    if not quiet:
+        typer.echo(f"wrote {checkpoint}", err=True)
+
+
+@app.command()
+def onsets(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file with its facts beside it, .json.")],
+    speech: Annotated[Path, typer.Option(metavar="MANIFEST", help="Speech with phone times that it never heard.")],
+    noise: Annotated[Path | None, typer.Option(metavar="DIR", help="Music to hear it in.")] = None,
+    cache: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of cached features.")] = None,
+    seed: Seed = 1,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure how late a model hears words begin, label by label, and write that into its facts."""
+    from tempfile import TemporaryDirectory
+
+    from melisma.engines.phone import PhoneEngine
+    from melisma.train.corpus import load_noise
+    from melisma.train.onsets import measure_onset_shifts, write_onset_shifts
+
+    engine = PhoneEngine(model)
+    with TemporaryDirectory() as scratch:
+        kept = cache or Path(scratch)
+        noises = load_noise(noise, kept, 1) if noise else []
+        shifts = measure_onset_shifts(lambda x: engine.hear(x)[0], engine.card.hops, speech, kept, noises, seed=seed)
+    write_onset_shifts(model, shifts)
+    if not quiet:
+        typer.echo("  ".join(f"{label} {1000 * shift:+.0f} ms" for label, shift in shifts.items()), err=True)
+
+
 def _named_paths(given: list[str]) -> dict[str, Path]:
     from melisma.core.errors import InputError
 

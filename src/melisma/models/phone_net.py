@@ -113,4 +113,7 @@ class PhoneNet(nn.Module):
 
 def _unfold(x: Tensor, parts: int) -> Tensor:
     """Turn channels that hold `parts` frames each into frames: [b, parts · c, n] → [b, c, parts · n]."""
-    return x if parts == 1 else x.unflatten(1, (parts, -1)).permute(0, 2, 3, 1).flatten(2)
+    if parts == 1:
+        return x
+    batch, channels, n = x.shape
+    return x.view(batch, parts, channels // parts, n).permute(0, 2, 3, 1).reshape(batch, channels // parts, n * parts)

@@ -7,6 +7,7 @@ spike, which comes late in a vowel and somewhere in a consonant. The difference 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from melisma.aligner.viterbi import viterbi
 from melisma.core.errors import InputError, TooFewFrames
+from melisma.core.files import write_atomically
 from melisma.core.records import Float32, Int64, Tokens
 from melisma.text.g2p import EspeakG2P
 from melisma.text.phones import INVENTORY, VOWELS
@@ -125,3 +127,20 @@ def _shifts(found: list[tuple[str, float]]) -> dict[str, float]:
         weight = len(own) / (len(own) + _SURE)
         out[label] = round(weight * float(np.median(own or [0.0])) + (1 - weight) * kind, 4)
     return out
+
+
+def write_onset_shifts(model: Path, shifts: dict[str, float]) -> None:
+    """Put the shifts into the facts of a model, the JSON file beside `model`.
+
+    Raises
+    ------
+    InputError
+        If that file cannot be read.
+    """
+    path = model.with_suffix(".json")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts["onset_shifts_s"] = shifts
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"cannot read the facts of the model, {path}: {error}") from error
+    write_atomically(path, (json.dumps(facts, ensure_ascii=False, indent=1) + "\n").encode("utf-8"))

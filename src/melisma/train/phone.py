@@ -32,9 +32,11 @@ from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
 from melisma.train.augment import plain
 from melisma.train.batches import Batch, Sampler, collate, plan_batches
+from melisma.train.certificate import Part, certify
 from melisma.train.config import PhoneTrainingConfig
 from melisma.train.corpus import Clip, Noise, load_noise, load_speech, split_speakers
 from melisma.train.rows import RowBatch
+from melisma.train.watch import Watch
 
 log = logging.getLogger(__name__)
 AnyBatch = Batch | RowBatch
@@ -226,7 +228,8 @@ class Trainer:
             self.optimiser.step()
         self.progress.step += 1
         self._average()
-        return figures | {"loss": float(loss.detach()), "grad": float(norm)}
+        lr = float(self.optimiser.param_groups[0]["lr"])
+        return figures | {"loss": float(loss.detach()), "grad": float(norm), "lr": lr}
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -265,15 +268,18 @@ def _ahead(make: Callable[[int], AnyBatch], first: int, n_steps: int, workers: i
 
 
 def _load(
-    config: PhoneTrainingConfig, corpus: Path, noise: Path | None, cache: Path, workers: int
+    config: PhoneTrainingConfig, corpus: Path, noise: Path | None, out: Path, workers: int
 ) -> tuple[list[Clip], list[Clip], list[Noise]]:
-    """Return clips to train on, clips held out, and noises."""
+    """Return clips to train on, clips held out, and noises; a certificate of the split is left behind."""
+    cache = out / "cache"
     clips = load_speech(corpus, cache, config.skip_languages, workers)
     noises = load_noise(noise, cache, workers) if noise else []
     training, held_out = split_speakers(clips, config.held_out, config.seed)
     training = [c for c in training if len(c.log_power) <= config.max_clip_s * 100]
     if not training:
         raise InputError(f"{corpus} holds no clip to train on")
+    sides = ([Part(corpus / "manifest.jsonl", {clip.id for clip in side})] for side in (training, held_out))
+    certify(*sides, seed=config.seed, share=config.held_out).write(out / "split.json")
     return training, held_out, noises
 
 
@@ -315,7 +321,7 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
-    training, held_out, noises = _load(config, corpus, noise, out / "cache", workers)
+    training, held_out, noises = _load(config, corpus, noise, out, workers)
     sampler, trainer = Sampler(training, noises, config), Trainer(config, out)
     trainer.resume()
     loop = Loop(sampler.n_steps, sampler.n_per_pass, report_every, report)
@@ -341,7 +347,7 @@ def run(trainer: Trainer, make: Callable[[int], AnyBatch], judge: Callable[[], d
     """Take all steps that are left; a line of figures per report, a judgement and a checkpoint at every fifth."""
     sums: dict[str, float] = {}
     n_summed = 0
-    since = time.monotonic()
+    since, watch = time.monotonic(), Watch()
     with _journal(trainer.out / "log.jsonl", trainer.progress.step) as journal:
         for batch in _ahead(make, trainer.progress.step, loop.n_steps):
             for key, value in trainer.step(batch, loop.n_steps).items():
@@ -360,6 +366,8 @@ def run(trainer: Trainer, make: Callable[[int], AnyBatch], judge: Callable[[], d
             journal.write(json.dumps({k: round(v, 4) for k, v in line.items()}, allow_nan=False) + "\n")
             journal.flush()
             sums, n_summed = {}, 0
+            if said := watch.look(line):
+                log.warning(said)
             if loop.report:
                 loop.report(line)
     trainer.save()

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from melisma.aligner.viterbi import viterbi
-from melisma.core.errors import TooFewFrames
+from melisma.core.errors import OutputError, TooFewFrames
 from melisma.core.files import write_atomically
 from melisma.core.records import Float32, Int64, Tokens
 from melisma.models import features
 from melisma.text.phones import INVENTORY
-from melisma.train.corpus import UtteranceRow, load_speech, read_manifest
+from melisma.train.certificate import Part, certify
+from melisma.train.corpus import Clip, UtteranceRow, load_speech, read_manifest, split_speakers
 
 log = logging.getLogger(__name__)
 
@@ -70,55 +71,75 @@ def align_phones(log_power: Float32, labels: Int64, hear: Hear, hops: int) -> Ph
     return _sharpen(log_power, first.astype(np.int64), last.astype(np.int64))
 
 
+@dataclass(frozen=True, slots=True)
+class SplitConfig:
+    """Which clips of a corpus are aligned, and which of them no training may see."""
+
+    held_out: float = 0.04  # share of a language's clips
+    seed: int = 1
+    skip: frozenset[str] = frozenset()  # languages
+
+
 def align_corpus(
-    corpus: Path,
-    out: Path,
-    cache: Path,
-    hear: Hear,
-    hops: int,
-    skip: frozenset[str] = frozenset(),
-    workers: int = 1,
-) -> int:
-    """Write the manifest of a corpus once more, with the time of every phone in each row; return how many have none.
+    corpus: Path, out: Path, hear: Hear, hops: int, split: SplitConfig | None = None, workers: int = 1
+) -> tuple[int, int]:
+    """Write two manifests with the time of every phone, `out/training.jsonl` and `out/held-out.jsonl`.
+
+    The certificate that they share no speaker is written beside them, `out/split.json`.
 
     Parameters
     ----------
     corpus : Path
         Folder with manifest.jsonl and its audio.
     out : Path
-        The manifest to write; its audio paths are absolute.
-    cache : Path
-        Folder of cached features.
+        Folder to write to; the audio stays where it is, by absolute paths. `out/cache` keeps features.
     hear, hops
         As for `align_phones`; the model's labels are the blank and the inventory.
-    skip : frozenset of str
-        Languages to leave out.
+    split : SplitConfig, optional
+        How the speakers are divided.
     workers : int
         Processes that decode.
+
+    Returns
+    -------
+    n_training, n_held_out : int
+        Clips written; those whose phones do not fit are left out with a logged reason.
 
     Raises
     ------
     InputError
         If the corpus cannot be read.
+    OutputError
+        If the folder cannot be written.
     """
+    split = split or SplitConfig()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
     rows = {row.id: row for row in read_manifest(corpus / "manifest.jsonl", UtteranceRow)}
-    lines: list[str] = []
-    failed = 0
-    for clip in load_speech(corpus, cache, skip, workers):
-        log_power = clip.log_power.astype(np.float32)
-        try:
-            times = align_phones(log_power, clip.labels, hear, hops)
-        except TooFewFrames as error:
-            log.warning("left out %s: %s", clip.id, error)
-            failed += 1
-            continue
-        spans = zip(clip.labels.tolist(), times.start.tolist(), times.stop.tolist(), strict=True)
-        phones = [(INVENTORY[label - 1], start / 100, stop / 100) for label, start, stop in spans]
-        row = rows[clip.id]
-        made = row.model_copy(update={"phones": phones, "audio": str((corpus / row.audio).resolve())})
-        lines.append(made.model_dump_json(exclude_defaults=True) + "\n")
-    write_atomically(out, "".join(lines).encode("utf-8"))
-    return failed
+    sides = split_speakers(load_speech(corpus, out / "cache", split.skip, workers), split.held_out, split.seed)
+    parts: list[Part] = []
+    counts: list[int] = []
+    for name, clips in zip(("training", "held-out"), sides, strict=True):
+        lines = [line for clip in clips if (line := _aligned(clip, rows[clip.id], corpus, hear, hops))]
+        write_atomically(out / f"{name}.jsonl", "".join(lines).encode("utf-8"))
+        parts.append(Part(out / f"{name}.jsonl"))
+        counts.append(len(lines))
+    certify(parts[:1], parts[1:], seed=split.seed, share=split.held_out).write(out / "split.json")
+    return counts[0], counts[1]
+
+
+def _aligned(clip: Clip, row: UtteranceRow, corpus: Path, hear: Hear, hops: int) -> str | None:
+    try:
+        times = align_phones(clip.log_power.astype(np.float32), clip.labels, hear, hops)
+    except TooFewFrames as error:
+        log.warning("left out %s: %s", clip.id, error)
+        return None
+    spans = zip(clip.labels.tolist(), times.start.tolist(), times.stop.tolist(), strict=True)
+    phones = [(INVENTORY[label - 1], start / 100, stop / 100) for label, start, stop in spans]
+    made = row.model_copy(update={"phones": phones, "audio": str((corpus / row.audio).resolve())})
+    return made.model_dump_json(exclude_defaults=True) + "\n"
 
 
 def _sharpen(log_power: Float32, first: Int64, last: Int64) -> PhoneTimes:

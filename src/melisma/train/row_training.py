@@ -13,6 +13,7 @@ from melisma.core.settings import n_threads
 from melisma.metrics.edit import edit_distance
 from melisma.models.features import STRIDE
 from melisma.models.phone_net import PhoneNet
+from melisma.train.certificate import Part, certify
 from melisma.train.config import PhoneTrainingConfig
 from melisma.train.corpus import Clip, Noise, load_noise, load_speech
 from melisma.train.phone import Loop, Trainer, run
@@ -54,6 +55,9 @@ def train_rows(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
+    if held_out:
+        parts = [Part(path) for path in speech.values()]
+        certify(parts, [Part(held_out)], seed=config.seed, share=config.held_out).write(out / "split.json")
     sources = {name: _clips(path, config, out / "cache", workers) for name, path in speech.items()}
     noises = {name: load_noise(path, out / "cache", workers) for name, path in noise.items()}
     sampler = _sampler(sources, noises, config)
