@@ -32,7 +32,7 @@ class SearchConfig:
 
     pause_in_word: float = 5.0
     pause_in_line: float = 2.5
-    silence: float = 0.0
+    silence: float = 5.0
     wildcard: float | None = None
 
     def __post_init__(self) -> None:
