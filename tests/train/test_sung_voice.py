@@ -87,6 +87,14 @@ def test_what_comes_out_is_whole(song):
     assert song.phones[-1][2] <= song.duration_s
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_phone_at_the_very_end_ends_within_the_song(seed):
+    speech = spoken()[: round(PHONES[-1][2] * RATE)]
+    phones = (*PHONES[:-1], (*PHONES[-1][:2], len(speech) / RATE))
+    last = sung_voice.sing(speech, phones, DRY, np.random.default_rng(seed))
+    assert last.phones[-1][2] <= last.duration_s
+
+
 def test_the_same_draws_give_the_same_song(song):
     again = sung_voice.sing(spoken(), PHONES, DRY, np.random.default_rng(11))
     assert np.array_equal(again.samples, song.samples)

@@ -104,7 +104,9 @@ def sing(samples: Float32, phones: Sequence[Phone], config: SingConfig, rng: np.
         delay = int(rng.uniform(0.01, 0.03) * SAMPLE_RATE)
         out = effects.doubled(out, _sounded(line, detuned, level), delay, rng.uniform(2, 10))
     out = effects.studio(out, SAMPLE_RATE, config.effects, rng)
-    return Sung(_levelled(out, rng), sung_phones, tones, midi)
+    end_s = len(out) / SAMPLE_RATE  # whole frames: up to one less than planned
+    within = tuple((label, min(start, end_s), min(end, end_s)) for label, start, end in sung_phones)
+    return Sung(_levelled(out, rng), within, tones, midi)
 
 
 def check_phones(phones: Sequence[Phone], duration_s: float) -> None:
