@@ -199,6 +199,9 @@ def synthesise(
     texts: Annotated[
         Path | None, typer.Option(metavar="MANIFEST", help="Also say the transcripts of this speech manifest.")
     ] = None,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="By Debian's flite and festival, spoken only, instead of espeak-ng.")
+    ] = False,
     seed: Seed = 1,
     jobs: Jobs = 1,
     quiet: Quiet = False,
@@ -206,19 +209,23 @@ def synthesise(
 ) -> None:
     """Let espeak-ng's voices speak and sing, with exact phone times, for languages that have few recordings."""
     from melisma.cli.progress import progress
+    from melisma.train.recorded_voices import speak_texts
     from melisma.train.synthetic import synthesise as speak
     from melisma.train.texts import corpus_texts, own_texts
 
     sentences = own_texts() + (corpus_texts(texts) if texts else [])
-    with progress(quiet=quiet, verbose=verbose) as report:
-        path = speak(
-            sentences,
-            output,
-            hours=hours,
-            seed=seed,
-            workers=jobs,
-            progress=lambda done, wanted: report("speaking", done / wanted),
-        )
+    if recorded:
+        path = speak_texts(sentences, output, hours=hours, seed=seed)
+    else:
+        with progress(quiet=quiet, verbose=verbose) as report:
+            path = speak(
+                sentences,
+                output,
+                hours=hours,
+                seed=seed,
+                workers=jobs,
+                progress=lambda done, wanted: report("speaking", done / wanted),
+            )
     if not quiet:
         typer.echo(f"wrote {path}", err=True)
 

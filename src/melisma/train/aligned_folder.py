@@ -77,13 +77,15 @@ def write_manifest(folder: Path, rows: Iterable[Utterance]) -> None:
 def fresh_folder(out: Path) -> Iterator[Path]:
     """Give a folder beside `out` to fill, which takes its place if all goes well and is gone if not.
 
+    Hidden files of `out`, such as the marks of a release, are taken along.
+
     Raises
     ------
     OutputError
-        If `out` holds anything already, or cannot be made.
+        If `out` holds anything else already, or cannot be made.
     """
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and (not out.is_dir() or any(not one.name.startswith(".") for one in out.iterdir())):
             raise OutputError(f"{out} is in use already: remove it, or name another folder")
         out.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -93,6 +95,8 @@ def fresh_folder(out: Path) -> Iterator[Path]:
         yield folder
         folder.chmod(0o755)
         if out.exists():
+            for one in out.iterdir():
+                one.rename(folder / one.name)
             out.rmdir()
         folder.rename(out)
     except OSError as error:

@@ -41,6 +41,8 @@ class UtteranceRow(BaseModel):
     speaker_id: str
     phones: list[tuple[str, float, float]] | None = None  # label, begin and end in seconds; silence between them
     sung: bool = False
+    license: str = ""
+    source: str = ""
 
 
 class NoiseRow(BaseModel):
