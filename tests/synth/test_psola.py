@@ -111,3 +111,9 @@ def test_an_unchanged_word_keeps_its_sound():
     spoken, again = (envelope_db(x, SAMPLE_RATE / word.period) for x in (word.samples, sung))
     strong = spoken > spoken.max() - 40
     assert np.abs(spoken - again)[strong].max() < 2.5
+
+
+def test_pitch_marks_stay_inside_the_word():
+    # Of this word the last mark came out one sample past the end, and rendering it failed.
+    word = speak("Zeg", "nl", "middle")
+    assert psola.pitch_marks(word).max() < len(word.samples)

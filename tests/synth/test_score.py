@@ -72,7 +72,7 @@ def test_seeds_decide_words_and_melody():
 
 
 def test_a_language_without_words_is_refused():
-    with pytest.raises(UnknownName, match="no language of synthetic songs is called 'ja'; there are: de, en"):
+    with pytest.raises(UnknownName, match="no language of synthetic songs is called 'ja'; there are: bs, cs, de"):
         score_of_length(60, "ja")
 
 

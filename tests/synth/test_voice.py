@@ -68,6 +68,13 @@ def test_trilled_word_repeats_to_the_byte_whatever_was_said_before():
         assert again.phones == first.phones
 
 
+@pytest.mark.parametrize("singer", voice.SINGERS)
+def test_singers_repeat_themselves_to_the_byte(singer):
+    # espeak-ng's flutter is random: a timbre that has it would make another song every time.
+    first = [voice.speak.__wrapped__(text, language, singer).samples.tobytes() for text, language in WORDS]
+    assert [voice.speak.__wrapped__(text, language, singer).samples.tobytes() for text, language in WORDS] == first
+
+
 def test_speaking_leaves_the_grapheme_to_phoneme_step_as_it_was():
     before = [espeak.ipa(text, language) for text, language in WORDS]
     for text, language in WORDS:

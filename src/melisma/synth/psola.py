@@ -38,7 +38,8 @@ def pitch_marks(word: SpokenWord) -> Int64:
         while 0 <= at + step * period * 1.1 < len(samples):
             at = _next_mark(padded, at, step, period, half)
             marks.append(at)
-    return np.unique(np.array(marks, np.int64))
+    # A period is no whole number of samples: the last step may round to one sample past the end.
+    return np.unique(np.clip(np.array(marks, np.int64), 0, len(samples) - 1))
 
 
 def _next_mark(padded: np.ndarray, at: int, step: int, period: float, half: int) -> int:

@@ -50,8 +50,8 @@ SINGERS = {
     "middle": Singer("miguel", 1.07, 48, 60),
     "high": Singer("michel", 1.15, 53, 66),
     # Timbres that training does not use: for songs that a model is measured on.
-    "alto": Singer("kaukovalta", 1.12, 53, 67),
-    "baritone": Singer("kaukovalta", 0.97, 43, 56),
+    "alto": Singer("Storm", 1.2, 53, 67),
+    "baritone": Singer("edward2", 0.95, 43, 56),
     "tenor": Singer("klatt5", 1.04, 47, 60),
 }
 
