@@ -21,10 +21,11 @@ SENTENCES = ("see me", "mama", "no tea", "a boat", "soon", "deep sea", "my name"
 def one_thread(monkeypatch):
     """Two threads sum in two orders: only one gives the same bits again."""
     torch = pytest.importorskip("torch")
-    from melisma.train import phone
+    from melisma.train import phone, row_training
 
     before = torch.get_num_threads()
-    monkeypatch.setattr(phone, "n_threads", lambda: 1)
+    for trainer in (phone, row_training):
+        monkeypatch.setattr(trainer, "n_threads", lambda: 1)
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
@@ -69,6 +70,16 @@ def write_speech(root: Path, sentences: tuple[str, ...] = SENTENCES, language: s
     return rows
 
 
+def time_phones(root: Path, rows: list[dict[str, object]]) -> Path:
+    """Add to a corpus of tones when each of its phones sounds, and return its manifest."""
+    speller = EspeakG2P()
+    for row in rows:
+        labels = [p for word in str(row["transcript"]).split() for p in speller.phones(word, str(row["language"]))]
+        row["phones"] = [(p, round(0.05 + 0.15 * k, 2), round(0.17 + 0.15 * k, 2)) for k, p in enumerate(labels)]
+    write_manifest(root, rows)
+    return root / "manifest.jsonl"
+
+
 def write_noise(root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(4)
@@ -83,6 +94,21 @@ def write_noise(root: Path) -> None:
 def corpus(tmp_path):
     write_speech(tmp_path / "corpus")
     return tmp_path / "corpus"
+
+
+@pytest.fixture
+def timed(tmp_path):
+    """The manifest of a corpus whose phone times are known."""
+    return time_phones(tmp_path / "timed", write_speech(tmp_path / "timed"))
+
+
+@pytest.fixture
+def strangers(tmp_path):
+    """The manifest of other speakers, who say other sentences: their phone times are known too."""
+    rows = write_speech(tmp_path / "strangers", ("me too", "sea", "bean soup", "know me"))
+    for row in rows:
+        row |= {"id": f"other-{row['id']}", "speaker_id": f"other-{row['speaker_id']}"}
+    return time_phones(tmp_path / "strangers", rows)
 
 
 @pytest.fixture

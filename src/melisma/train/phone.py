@@ -175,9 +175,11 @@ class Trainer:
         state = read_checkpoint(checkpoint)
         own = self.net.state_dict()
         try:
-            given = {key: value for key, value in state["average"].items() if own[key].shape == value.shape}
+            given = {k: v for k, v in state["average"].items() if k in own and own[k].shape == v.shape}
         except (KeyError, AttributeError) as error:
             raise InputError(f"{checkpoint} is no checkpoint of a phone model") from error
+        if not given:
+            raise InputError(f"{checkpoint} holds no weights that fit into this network")
         self.net.load_state_dict(own | given)
         self.average.load_state_dict(self.net.state_dict())
         return sorted(own.keys() - given.keys())

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from melisma.aligner.viterbi import viterbi
-from melisma.core.errors import OutputError, TooFewFrames
+from melisma.core.errors import InputError, OutputError, TooFewFrames
 from melisma.core.files import write_atomically
 from melisma.core.records import Float32, Int64, Tokens
 from melisma.models import features
@@ -85,7 +85,7 @@ def align_corpus(
 ) -> tuple[int, int]:
     """Write two manifests with the time of every phone, `out/training.jsonl` and `out/held-out.jsonl`.
 
-    The certificate that they share no speaker is written beside them, `out/split.json`.
+    The certificate that they share no speaker is written beside them, `out/split.json`, unless nothing is held out.
 
     Parameters
     ----------
@@ -108,17 +108,17 @@ def align_corpus(
     Raises
     ------
     InputError
-        If the corpus cannot be read.
+        If the corpus cannot be read, holds nothing to align, or cannot be divided as asked.
     OutputError
         If the folder cannot be written.
     """
     split = split or SplitConfig()
+    rows = {row.id: row for row in read_manifest(corpus / "manifest.jsonl", UtteranceRow)}
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
-    rows = {row.id: row for row in read_manifest(corpus / "manifest.jsonl", UtteranceRow)}
-    sides = split_speakers(load_speech(corpus, out / "cache", split.skip, workers), split.held_out, split.seed)
+    sides = _sides(corpus, load_speech(corpus, out / "cache", split.skip, workers), split)
     parts: list[Part] = []
     counts: list[int] = []
     for name, clips in zip(("training", "held-out"), sides, strict=True):
@@ -126,8 +126,27 @@ def align_corpus(
         write_atomically(out / f"{name}.jsonl", "".join(lines).encode("utf-8"))
         parts.append(Part(out / f"{name}.jsonl"))
         counts.append(len(lines))
-    certify(parts[:1], parts[1:], seed=split.seed, share=split.held_out).write(out / "split.json")
+    if split.held_out:
+        certify(parts[:1], parts[1:], seed=split.seed, share=split.held_out).write(out / "split.json")
+    else:
+        (out / "split.json").unlink(missing_ok=True)  # of an earlier split
     return counts[0], counts[1]
+
+
+def _sides(corpus: Path, clips: list[Clip], split: SplitConfig) -> tuple[list[Clip], list[Clip]]:
+    """Divide the speakers; whatever is wrong with the split is said before hours of aligning."""
+    if not clips:
+        raise InputError(f"{corpus} holds no clip to align")
+    sides = split_speakers(clips, split.held_out, split.seed)
+    if not split.held_out:
+        return sides
+    if not sides[1]:
+        raise InputError(
+            f"no speaker of {corpus} has as few clips as {split.held_out:.0%} of their language: hold out more, or none"
+        )
+    training, held_out = ([Part(corpus / "manifest.jsonl", {clip.id for clip in side})] for side in sides)
+    certify(training, held_out, seed=split.seed, share=split.held_out)
+    return sides
 
 
 def _aligned(clip: Clip, row: UtteranceRow, corpus: Path, hear: Hear, hops: int) -> str | None:

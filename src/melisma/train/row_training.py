@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from melisma.core.settings import n_threads
 from melisma.metrics.edit import edit_distance
 from melisma.models.features import STRIDE
 from melisma.models.phone_net import PhoneNet
-from melisma.train.certificate import Part, certify
+from melisma.train.certificate import Certificate, Part, certify
 from melisma.train.config import PhoneTrainingConfig
-from melisma.train.corpus import Clip, Noise, load_noise, load_speech
+from melisma.train.corpus import Clip, Noise, NoiseRow, UtteranceRow, load_noise, load_speech, read_manifest
 from melisma.train.phone import Loop, Trainer, run
 from melisma.train.rows import RowBatch, RowSampler
 
+log = logging.getLogger(__name__)
 _SHOWN = 12  # batches that a judgement looks at
 
 
@@ -48,23 +50,27 @@ def train_rows(
         Folder of this run: checkpoint, log, cached features.
     init : Path, optional
         A checkpoint to start from, where its weights fit.
+
+    Raises
+    ------
+    InputError
+        If a manifest cannot be read or holds nothing to train on, or a held-out speaker is trained on too.
+    OutputError
+        If the folder cannot be written.
     """
     torch.set_num_threads(n_threads())
     workers = workers or n_threads()
+    certificate = _checked(speech, held_out, noise, config)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
-    if held_out:
-        parts = [Part(path) for path in speech.values()]
-        certify(parts, [Part(held_out)], seed=config.seed, share=config.held_out).write(out / "split.json")
+    if certificate:
+        certificate.write(out / "split.json")
     sources = {name: _clips(path, config, out / "cache", workers) for name, path in speech.items()}
-    noises = {name: load_noise(path, out / "cache", workers) for name, path in noise.items()}
+    noises = {name: _pieces(path, out / "cache", workers) for name, path in noise.items()}
     sampler = _sampler(sources, noises, config)
-    trainer = Trainer(config, out)
-    if init and not trainer.checkpoint.exists():
-        trainer.start_from(init)
-    trainer.resume()
+    trainer = _trainer(config, out, init)
     judge = _Judge(_clips(held_out, config, out / "cache", workers) if held_out else [], noises, config)
     hours = sum(len(c.log_power) for clips in sources.values() for c in clips) / 360000
     n_per_pass = max(1, round(hours * 3600 / (config.rows.row_s * config.rows.n_rows)))
@@ -76,13 +82,50 @@ def train_rows(
     return trainer.checkpoint
 
 
+def _checked(
+    speech: Mapping[str, Path], held_out: Path | None, noise: Mapping[str, Path], config: PhoneTrainingConfig
+) -> Certificate | None:
+    """Read all manifests, so that what is wrong with them is said before anything is written."""
+    for folder in noise.values():
+        read_manifest(folder / "manifest.jsonl", NoiseRow)
+    if held_out:
+        parts = [Part(path) for path in speech.values()]
+        return certify(parts, [Part(held_out)], seed=config.seed, share=config.held_out)
+    for path in speech.values():
+        read_manifest(path, UtteranceRow)
+    return None
+
+
 def _clips(manifest: Path, config: PhoneTrainingConfig, cache: Path, workers: int) -> list[Clip]:
-    root = manifest if manifest.is_dir() else manifest.parent
-    clips = load_speech(root, cache, config.skip_languages, workers, manifest.name if manifest != root else None)
+    clips = load_speech(manifest.parent, cache, config.skip_languages, workers, manifest.name)
     timed = [clip for clip in clips if clip.owners is not None]
     if not timed:
         raise InputError(f"{manifest} holds no clip with phone times")
+    if len(timed) < len(clips):
+        log.warning("left out %d clips of %s: they have no phone times", len(clips) - len(timed), manifest)
     return timed
+
+
+def _pieces(folder: Path, cache: Path, workers: int) -> list[Noise]:
+    pieces = load_noise(folder, cache, workers)
+    if not pieces:
+        raise InputError(f"{folder} holds no music or ambience")
+    return pieces
+
+
+def _trainer(config: PhoneTrainingConfig, out: Path, init: Path | None) -> Trainer:
+    """Return a trainer that goes on from its own checkpoint, or else starts from `init`."""
+    trainer = Trainer(config, out)
+    if init and not trainer.checkpoint.exists():
+        left = trainer.start_from(init)
+        if left:
+            log.warning("%d weights do not come from %s and begin anew: %s", len(left), init, _list(left))
+    trainer.resume()
+    return trainer
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 5 else f"{names[0]}, {names[1]} …"
 
 
 def _sampler(
