@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def same(one: RowBatch, other: RowBatch) -> bool:
 def runs(targets) -> list[tuple[int, int]]:
     """Return the label and the length of every stretch of one target, silence too."""
     edges = np.flatnonzero(np.diff(targets, prepend=-1, append=-1))
-    return [(int(targets[a]), int(b - a)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(targets[a]), int(b - a)) for a, b in pairwise(edges)]
 
 
 @pytest.mark.parametrize(("row_s", "n_frames"), [(0.1, 48), (1.0, 96), (19.2, 1920), (20.0, 2016)])

@@ -308,12 +308,16 @@ def onsets(
     verbose: Verbose = False,
 ) -> None:
     """Measure how late a model hears words begin, label by label, and write that into its facts."""
+    _require_torch()
     from tempfile import TemporaryDirectory
 
+    from melisma.core.errors import InputError
     from melisma.engines.phone import PhoneEngine
     from melisma.train.corpus import load_noise
     from melisma.train.onsets import measure_onset_shifts, write_onset_shifts
 
+    if model.suffix != ".onnx":
+        raise InputError(f"{model} is no ONNX file")
     engine = PhoneEngine(model)
     with TemporaryDirectory() as scratch:
         kept = cache or Path(scratch)
