@@ -110,3 +110,45 @@ def test_dropout_is_silent_in_use_and_heard_in_training(net):
 
 def test_the_shape_can_be_written_down_and_read_back():
     assert PhoneNetConfig(**SHAPE.to_dict()) == SHAPE
+
+
+def test_a_trunk_frame_of_several_sub_frames_gives_them_in_their_order():
+    net = PhoneNet(PhoneNetConfig(n_labels=3, channels=4, dilations=(), subframes=3)).eval()
+    with torch.no_grad():
+        net.head.weight.zero_()
+        net.head.bias.copy_(torch.arange(12.0))  # sub-frame by sub-frame: three labels and the voice
+    logits, vocal = run(net, features(2))
+    assert logits.shape == (1, 3, 6)
+    assert logits[0].T.tolist() == [[0, 1, 2], [4, 5, 6], [8, 9, 10]] * 2
+    assert vocal[0].tolist() == [3, 7, 11] * 2
+
+
+FINE = PhoneNetConfig(n_labels=3, channels=4, dilations=(1,), fine=True)
+
+
+@pytest.mark.parametrize("n_frames", [1, 5])
+def test_the_second_head_says_what_sounds_in_every_feature_frame(n_frames):
+    net = PhoneNet(FINE).eval()
+    x = features(n_frames, 2)
+    with torch.no_grad():
+        net.fine.weight.zero_()
+        net.fine.bias.copy_(torch.arange(9.0))
+        shared = net.trunk(x, torch.tensor([n_frames, n_frames]))
+        sounds = net.sound(shared)
+    assert shared.shape == (2, 4, n_frames)
+    assert sounds.shape == (2, 3, n_frames * STRIDE)
+    assert sounds.dtype == torch.float32
+    assert sounds[1].T.tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]] * n_frames
+
+
+def test_the_second_head_leaves_the_first_as_it_is():
+    net = PhoneNet(FINE).eval()
+    without = PhoneNet(PhoneNetConfig(n_labels=3, channels=4, dilations=(1,))).eval()
+    without.load_state_dict({key: value for key, value in net.state_dict().items() if not key.startswith("fine.")})
+    for one, other in zip(run(net, features(9)), run(without, features(9)), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_is_asked_of_a_network_without_a_second_head_is_refused(net):
+    with pytest.raises(ValueError, match="this network has no second head"):
+        net.sound(torch.zeros(1, SHAPE.channels, 4))
