@@ -32,7 +32,7 @@ TINY = PhoneTrainingConfig(
     rows=RowConfig(row_s=0.96, n_rows=2),
 )
 CLEAN = RowConfig(
-    row_s=1.44, n_rows=4, long_gap=0, tempo=0.05, stretch=0, warp=0, colour_db=0, reverb=0, choir=0, music=0,
+    row_s=1.92, n_rows=4, long_gap=0, tempo=0.05, stretch=0, warp=0, colour_db=0, reverb=0, choir=0, music=0,
     lowpass=0, freq_masks=0, time_masks=0,
 )  # fmt: skip
 
@@ -64,18 +64,18 @@ def assert_same_end(one, other):
 def test_a_tiny_network_learns_the_tones(timed, strangers, tmp_path, monkeypatch):
     monkeypatch.setattr(row_training, "_SHOWN", 2)
     config = TINY.model_copy(
-        update={"channels": 16, "dropout": 0.0, "steps": 120, "lr": 0.02, "ema": 0.9, "rows": CLEAN, "seed": 3}
+        update={"channels": 16, "dropout": 0.0, "steps": 200, "lr": 0.02, "ema": 0.9, "rows": CLEAN, "seed": 3}
     )
-    train_rows(config, {"tones": timed}, strangers, {}, tmp_path / "run", report_every=8)
+    train_rows(config, {"tones": timed}, strangers, {}, tmp_path / "run", report_every=10)
     lines = journal(tmp_path / "run")
-    first, last = lines[0], lines[-1]
-    assert last["ctc"] < 0.5 * first["ctc"]
-    assert last["fine"] < 0.8 * first["fine"]
-    assert last["wrong"] < 0.6 * first["wrong"]
+    first, plateau, last = lines[0], lines[4], lines[-1]
+    assert last["ctc"] < 0.7 * plateau["ctc"] < 0.4 * first["ctc"]
+    assert last["fine"] < 0.8 * plateau["fine"] < 0.8 * first["fine"]
+    assert last["wrong"] < 0.3
     assert last["vocal"] < 0.5 * first["vocal"]
     judged = [line["held_out_per_clean"] for line in lines if "held_out_per_clean" in line]
-    assert len(judged) == 3
-    assert judged[-1] < judged[0] - 0.1
+    assert len(judged) == 4
+    assert judged[-1] < judged[0] - 0.15
 
 
 class Interrupted(Exception):

@@ -272,7 +272,7 @@ def _ahead(make: Callable[[int], AnyBatch], first: int, n_steps: int, workers: i
 def _load(
     config: PhoneTrainingConfig, corpus: Path, noise: Path | None, out: Path, workers: int
 ) -> tuple[list[Clip], list[Clip], list[Noise]]:
-    """Return clips to train on, clips held out, and noises; a certificate of the split is left behind."""
+    """Return clips to train on, clips held out, and noises; a certificate of the split, if any, is left behind."""
     cache = out / "cache"
     clips = load_speech(corpus, cache, config.skip_languages, workers)
     noises = load_noise(noise, cache, workers) if noise else []
@@ -280,8 +280,9 @@ def _load(
     training = [c for c in training if len(c.log_power) <= config.max_clip_s * 100]
     if not training:
         raise InputError(f"{corpus} holds no clip to train on")
-    sides = ([Part(corpus / "manifest.jsonl", {clip.id for clip in side})] for side in (training, held_out))
-    certify(*sides, seed=config.seed, share=config.held_out).write(out / "split.json")
+    if held_out:
+        sides = ([Part(corpus / "manifest.jsonl", {clip.id for clip in side})] for side in (training, held_out))
+        certify(*sides, seed=config.seed, share=config.held_out).write(out / "split.json")
     return training, held_out, noises
 
 
