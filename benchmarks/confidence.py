@@ -20,7 +20,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from melisma.aligner import confidence, words
-from melisma.aligner.viterbi import viterbi
+from melisma.aligner.search import search
 from melisma.audio import decode
 from melisma.core.records import LyricLine, Lyrics, Tokens, Waveform
 from melisma.engines.phone import PhoneEngine
@@ -75,7 +75,7 @@ def align(engine: PhoneEngine, waveform: Waveform, lines: list[list[list[int]]])
     emission = engine.emit(waveform)
     if len(emission.log_probs) < 2 * len(tokens.ids):
         return np.zeros(0), np.zeros((0, 3))
-    path = viterbi(emission.log_probs, tokens)
+    path = search(emission, tokens)
     sung = Lyrics(tuple(LyricLine(tuple("w" for _ in line)) for line in lines))
     placed = words.words(path, emission, tokens, sung)
     ends = np.array([w.end // emission.timebase.stride for w in placed], np.int64)
@@ -111,13 +111,13 @@ def pseudo_song(
 
 
 def fit(found: np.ndarray, right: np.ndarray) -> confidence.Weights:
-    """Fit by logistic regression with weights that are not negative."""
+    """Fit by logistic regression; no weight is negative, and silence under a word must speak against it."""
 
     def loss(x: np.ndarray) -> float:
         score = x[0] + found @ x[1:]
         return float(np.mean(np.logaddexp(0, -np.where(right, score, -score))) + 1e-4 * np.sum(x[1:] ** 2))
 
-    best = minimize(loss, np.array([1.0, 0.3, 0.3, 0.3]), bounds=[(None, None), *[(0, None)] * 3])
+    best = minimize(loss, np.array([1.0, 0.3, 0.3, 0.3]), bounds=[(None, None), (0, None), (0, None), (0.1, None)])
     return confidence.Weights(*(round(float(v), 3) for v in best.x))
 
 

@@ -46,7 +46,7 @@ def test_words_of_a_song_are_timed_within_a_tenth_of_a_second(song):
     assert np.median(np.abs(onset_errors(made, truth))) < 0.06
     assert np.mean(np.abs(onset_errors(made, truth)) < 0.1) > 0.8
     assert {"decode", "listen", "align"} <= set(told)
-    assert (made.engine, made.model_id, made.language) == ("phone", "phone-0.1", "en")
+    assert (made.engine, made.model_id, made.language) == ("phone", "phone-0.2", "en")
     assert made.model_revision
     made.check()
 

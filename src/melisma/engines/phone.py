@@ -18,7 +18,7 @@ from melisma.models import embedded, features
 from melisma.models.features import STRIDE
 from melisma.text.g2p import G2P, EspeakG2P
 
-DEFAULT_MODEL = "phone-0.1"
+DEFAULT_MODEL = "phone-0.2"
 _WINDOW = 2000  # frames of the trunk per run of the network: 60 s
 
 
@@ -64,9 +64,7 @@ class PhoneEngine:
         normal = features.normalise(features.log_mel(waveform.samples))
         log_probs, vocal = self.hear(normal, progress)
         clock = Timebase(self.sample_rate, self.card.hops * features.HOP)
-        return Emission(
-            log_probs, self.labels, self.blank, clock, len(waveform.samples), vocal, self._onset_shifts
-        )
+        return Emission(log_probs, self.labels, self.blank, clock, len(waveform.samples), vocal, self._onset_shifts)
 
     def hear(self, normal: Float32, progress: Progress | None = None) -> tuple[Float32, Float32]:
         """Run the network over normalised log-mels.
