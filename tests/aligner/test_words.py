@@ -130,9 +130,9 @@ def test_a_last_frame_that_hangs_over_the_end_is_cut():
 def test_confidence_falls_where_the_label_is_not_heard_and_where_nobody_sings():
     sure = place([1, 0, 2, 0], ["a", "b"], vocal=[1, 1, 1, 1])
     misheard = place([1, 0, 3, 0], ["a", "b"], vocal=[1, 1, 1, 1])
-    silent = place([1, 0, 2, 0], ["a", "b"], vocal=[1, 1, 0.1, 0.1])
+    silent = place([1, 0, 3, 0], ["a", "b"], vocal=[1, 1, 0.1, 0.1])
     assert misheard[1].confidence < sure[1].confidence
-    assert silent[1].confidence < sure[1].confidence
+    assert silent[1].confidence < misheard[1].confidence
     assert all(0 <= w.confidence <= 1 for w in (*sure, *misheard, *silent))
 
 
