@@ -24,7 +24,7 @@ class Weights:
     voice: float  # log odds of a voice, mean over the word
 
 
-WEIGHTS = Weights(bias=9.397, word=0.252, line=2.269, voice=0.1)
+WEIGHTS = Weights(bias=9.786, word=0.22, line=2.481, voice=0.1)
 
 
 def evidence(peaks: Float32, owners: Int64, lines: Int64, voices: Float32) -> Float32:

@@ -298,6 +298,24 @@ def rows(
 
 
 @app.command()
+def average(
+    later: Annotated[Path, typer.Argument(metavar="LATER", help="Checkpoint of a training.")],
+    earlier: Annotated[Path, typer.Argument(metavar="EARLIER", help="Checkpoint that it started from.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Checkpoint to write.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="How far towards EARLIER.")] = 0.5,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Average the weights of a training with those that it started from."""
+    _require_torch()
+    from melisma.train.average import average_checkpoints
+
+    path = average_checkpoints(later, earlier, share, output)
+    if not quiet:
+        typer.echo(f"wrote {path}", err=True)
+
+
+@app.command()
 def onsets(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file with its facts beside it, .json.")],
     speech: Annotated[Path, typer.Option(metavar="MANIFEST", help="Speech with phone times that it never heard.")],
