@@ -121,6 +121,13 @@ def test_the_engines_lateness_is_taken_off_and_stays_inside():
     assert [w.start for w in got] == [0, 2 * 480]
 
 
+def test_words_keep_a_frame_each_however_their_first_phones_are_shifted():
+    """A fricative is heard late and a vowel early: shifted towards each other, neither may swallow the other."""
+    got = place([1, 2, 1, 2, 0, 0], ["a", "b", "a", "b"], shift=[0, 0.045, -0.048, 0])
+    assert all(word.end - word.start >= CLOCK.stride for word in got[:3])
+    assert got[0].start == round(0.045 * 16000)
+
+
 def test_a_last_frame_that_hangs_over_the_end_is_cut():
     got = place([1, 1, 2], ["a", "b"], duration=2 * 480 + 100)
     assert got[1].start == 2 * 480

@@ -102,3 +102,14 @@ def test_shipped_models_open_and_have_the_promised_shapes():
         assert [value.name for value in session.get_inputs()] == ["features"]
         assert [value.name for value in session.get_outputs()] == ["log_probs", "vocal"]
         assert session.get_outputs()[0].shape[-1] == len(card.labels)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("hops", 0), ("hops", "3"), ("reach", -5), ("reach", "a"), ("onset_shifts_s", [1]), ("onset_shifts_s", {"a": "x"}),
+     ("onset_shifts_s", {"a": float("nan")}), ("onset_shifts_s", {"a": 20})],
+)  # fmt: skip
+def test_facts_that_no_engine_can_use_are_refused(folder, key, value):
+    (folder / "tiny.json").write_text(json.dumps(FACTS | {key: value}), encoding="utf-8")
+    with pytest.raises(ModelError, match="the facts of the model tiny are damaged"):
+        embedded.read_card(folder / "tiny.onnx")

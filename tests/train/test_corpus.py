@@ -208,3 +208,13 @@ def test_the_split_is_the_same_each_time(clips, seed):
 def test_about_the_share_is_held_out_where_speakers_are_many():
     clips = [Clip("", "en", f"s{n}", EMPTY, np.zeros(0, np.int64)) for n in range(100)]
     assert len(split_speakers(clips, 0.2, 1)[1]) == 20
+
+
+@pytest.mark.parametrize(
+    "phones", ['[["a", NaN, 1]]', '[["a", 0, Infinity]]', '[["a", 0.5, 0.2]]', '[["a", 1, 2], ["b", 0, 1]]']
+)
+def test_phone_times_out_of_order_are_one_sentence(tmp_path, phones):
+    row = '{"id": "x", "audio": "x.wav", "transcript": "a", "duration": 1, "language": "en", "speaker_id": "s"'
+    (tmp_path / "manifest.jsonl").write_text(f'{row}, "phones": {phones}}}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"manifest\.jsonl, line 1: phones: .*does not follow on"):
+        read_manifest(tmp_path / "manifest.jsonl", UtteranceRow)

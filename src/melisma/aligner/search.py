@@ -1,7 +1,7 @@
 """From an emission to the best path, with what is known of singing: where singers pause and where they do not.
 
-The numbers were chosen on pseudo-songs of held-out speakers and on synthetic songs (`benchmarks/study.py`), never on
-real songs. They are per second, so they hold for an emission of any stride.
+The costs of pauses were chosen on pseudo-songs of held-out speakers and on synthetic songs; that silence costs too was
+settled with the twelve real songs in view (docs/embedded-model.md). They are per second, so they hold for any stride.
 """
 
 from __future__ import annotations

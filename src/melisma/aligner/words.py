@@ -45,13 +45,13 @@ def words(path: Path, emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tup
         return tuple(Word(text, line, None, None, None, clock) for text, line in zip(texts, line_of, strict=True))
     spans = _spans(path, emission, tokens, len(texts))
     stride = emission.timebase.stride
-    shifts = _shifts(emission, tokens, len(texts))
+    starts = _starts(spans, _shifts(emission, tokens, len(texts)), stride, emission.duration)
     coming = _next_sounding(spans)
     placed: list[Word] = []
     end, sounded = 0, -1  # where the last word ends, and the line of the last one with a sound
 
     def begin(word: int) -> int:
-        return _clip(int(spans.start[word]) * stride + int(shifts[word]), end, emission.duration)
+        return _clip(int(starts[word]), end, emission.duration)
 
     for i, (text, line) in enumerate(zip(texts, line_of, strict=True)):
         after = int(coming[i])
@@ -61,11 +61,22 @@ def words(path: Path, emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tup
             placed.append(Word(text, line, at, at, None, clock))
             continue
         start = begin(i)
-        limit = emission.duration if after < 0 else int(spans.start[after]) * stride + int(shifts[after])
-        end = _clip(int(spans.sound[i]) * stride, start, max(start, min(limit, emission.duration)))
+        limit = emission.duration if after < 0 else int(starts[after])
+        sound = max(int(spans.sound[i]) * stride, start + stride)
+        end = _clip(sound, start, max(start, min(limit, emission.duration)))
         placed.append(Word(text, line, start, end, round(float(spans.confidence[i]), 4), clock))
         sounded = line
     return tuple(_fill_confidence(placed))
+
+
+def _starts(spans: _Spans, shifts: Int64, stride: int, duration: int) -> Int64:
+    """Return where words start, in samples, int64 [n_words]: a frame apart at least, however they are shifted."""
+    out = spans.start * stride + shifts
+    least = 0
+    for word in np.flatnonzero(spans.start >= 0):
+        out[word] = min(max(int(out[word]), least), duration)
+        least = int(out[word]) + stride
+    return out
 
 
 def _shifts(emission: Emission, tokens: Tokens, n_words: int) -> Int64:

@@ -55,11 +55,16 @@ def read_card(path: Path) -> ModelCard:
     try:
         facts = json.loads(path.with_name(f"{stem}.json").read_text(encoding="utf-8"))
         facts |= {key: tuple(facts[key]) for key in ("languages", "labels")}
+        facts["onset_shifts_s"] = {str(k): float(v) for k, v in facts.get("onset_shifts_s", {}).items()}
+        if not all(abs(shift) < 10 for shift in facts["onset_shifts_s"].values()):
+            raise ValueError("an onset is shifted by ten seconds or more")
+        if facts.get("hops", STRIDE) not in (1, STRIDE) or type(facts["reach"]) is not int or facts["reach"] < 0:
+            raise ValueError("hops or reach are not what an engine can use")
         text = written.read_text(encoding="utf-8") if written.exists() else ""
         return ModelCard(**facts, size_bytes=path.stat().st_size, card_text=text, path=path)
     except FileNotFoundError as error:
         raise ModelError(f"the model {stem} lacks its file {Path(error.filename).name}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"the facts of the model {stem} are damaged: {error}") from error
 
 

@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from melisma.audio import decode
 from melisma.core.errors import InputError, MelismaError, OutputError, UnknownName
@@ -43,6 +43,16 @@ class UtteranceRow(BaseModel):
     sung: bool = False
     license: str = ""
     source: str = ""
+
+    @field_validator("phones")
+    @classmethod
+    def _in_order(cls, phones: list[tuple[str, float, float]] | None) -> list[tuple[str, float, float]] | None:
+        at = 0.0
+        for label, start, end in phones or []:
+            if not (at - 1e-3 <= start <= end + 1e-3 and end < float("inf")):
+                raise ValueError(f"{label!r} from {start} to {end} s does not follow on {at} s")
+            at = max(at, start)
+        return phones
 
 
 class NoiseRow(BaseModel):

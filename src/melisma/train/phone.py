@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 from collections import deque
@@ -61,7 +62,9 @@ def loss_of(net: PhoneNet, batch: Batch, vocal_weight: float, bf16: bool) -> tup
     ).sum() / mask.sum()
     with torch.no_grad():
         blanks = ((log_probs.argmax(1) == 0).float() * mask).sum() / mask.sum()
+        silence = ((batch.active < 0.5).float() * mask).sum() / mask.sum()
     figures = {"ctc": float(ctc.detach()), "vocal": float(activity.detach()), "blanks": float(blanks)}
+    figures["silence"] = float(silence)
     return ctc + vocal_weight * activity, figures
 
 
@@ -86,7 +89,9 @@ def row_loss_of(net: PhoneNet, batch: RowBatch, config: PhoneTrainingConfig) -> 
     active = batch.active.view(-1, n_frames, STRIDE).mean(2)
     activity = functional.binary_cross_entropy_with_logits(vocal.float(), active)
     blanks = (log_probs.detach().argmax(1) == 0).float().mean()
+    silence = float((active < 0.5).float().mean())
     figures = {"ctc": float(ctc.detach()), "vocal": float(activity.detach()), "blanks": float(blanks)}
+    figures["silence"] = silence
     loss = ctc + config.vocal_weight * activity
     if sounds is not None:
         fine = functional.cross_entropy(sounds.float(), batch.targets, label_smoothing=config.label_smoothing)
@@ -354,7 +359,8 @@ def run(trainer: Trainer, make: Callable[[int], AnyBatch], judge: Callable[[], d
     with _journal(trainer.out / "log.jsonl", trainer.progress.step) as journal:
         for batch in _ahead(make, trainer.progress.step, loop.n_steps):
             for key, value in trainer.step(batch, loop.n_steps).items():
-                sums[key] = sums.get(key, 0.0) + value
+                if math.isfinite(value):  # a gradient that was not, and was left out
+                    sums[key] = sums.get(key, 0.0) + value
             n_summed += 1
             step = trainer.progress.step
             if step % loop.report_every and step != loop.n_steps:
@@ -363,11 +369,13 @@ def run(trainer: Trainer, make: Callable[[int], AnyBatch], judge: Callable[[], d
             since = time.monotonic()
             line = {"step": step, "pass": step / loop.n_per_pass, "seconds": trainer.progress.seconds}
             line |= {key: total / n_summed for key, total in sums.items()}
-            if step % (5 * loop.report_every) == 0 or step == loop.n_steps:
+            whole = step % (5 * loop.report_every) == 0 or step == loop.n_steps
+            if whole:
                 line |= judge()
-                trainer.save()
             journal.write(json.dumps({k: round(v, 4) for k, v in line.items()}, allow_nan=False) + "\n")
             journal.flush()
+            if whole:  # after its line: a resumed run drops lines that the checkpoint does not hold
+                trainer.save()
             sums, n_summed = {}, 0
             if said := watch.look(line):
                 log.warning(said)

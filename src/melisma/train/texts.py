@@ -41,8 +41,8 @@ class _Row(BaseModel):
     transcript: str
     language: str
     speaker_id: str
-    license: str
-    source: str
+    license: str = ""
+    source: str = ""
 
 
 def corpus_texts(manifest: Path, ids: Collection[str] | None = None) -> list[Text]:
