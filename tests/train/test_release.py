@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from melisma.cli.main import app
 from melisma.core.errors import InputError, TrainingError
-from melisma.train.release import Step, plan, release, run_step
+from melisma.train.release import Step, plan, read_recipe, release, run_step
 
 RECIPE = """
 [[step]]
@@ -103,6 +104,40 @@ def test_what_builds_on_a_step_that_is_done_anew_is_stale(recipe):
         mark.unlink()
     with pytest.raises(InputError, match=r"the step align in .* was begun with another command or other inputs"):
         steps_of(recipe)
+
+
+def test_what_builds_on_a_step_whose_folder_was_removed_is_stale(recipe):
+    """A network that was trained on from the lost one must not pass for one of the new."""
+    release(steps_of(recipe), run=Machine())
+    shutil.rmtree(recipe.parent / "out" / "ctc")
+    with pytest.raises(InputError, match=r"the step align in .*/out/align was begun with what ctc gave before"):
+        steps_of(recipe)
+    shutil.rmtree(recipe.parent / "out" / "align")
+    shutil.rmtree(recipe.parent / "out" / "figures", ignore_errors=True)
+    assert [step.name for step in release(steps_of(recipe), run=Machine())][:2] == ["ctc", "align"]
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ('stdout = "../x"', r"step\.0\.stdout: String should match"),
+        ('stdout = "/etc/x"', r"step\.0\.stdout: String should match"),
+        ('environment = { LD_PRELOAD = "x.so" }', r"step\.0\.environment.*: String should match"),
+    ],
+)
+def test_a_recipe_writes_into_its_folders_and_sets_only_what_is_ours(tmp_path, line, match):
+    path = tmp_path / "bad.toml"
+    path.write_text(f'[[step]]\nname = "x"\ncommand = ["formats", "list"]\n{line}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=match):
+        read_recipe(path)
+
+
+def test_an_input_may_have_an_equals_sign_in_its_path(tmp_path):
+    (tmp_path / "a=b").mkdir()
+    path = tmp_path / "recipe.toml"
+    path.write_text('[[step]]\nname = "x"\ncommand = ["train", "rows", "speech={c}", "{c}"]\n', encoding="utf-8")
+    (step,) = plan(path, {"c": tmp_path / "a=b"}, tmp_path / "out")
+    assert step.command[2:] == (f"speech={tmp_path}/a=b", f"{tmp_path}/a=b")
 
 
 def test_a_damaged_mark_is_one_sentence(recipe):

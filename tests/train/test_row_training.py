@@ -289,3 +289,30 @@ def test_speech_without_any_phone_times_and_noise_without_pieces_are_refused(con
         assert done.stderr == f"error: {sentence}\n"
         assert not (tmp_path / "run" / "checkpoint.pt").exists()
         assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+def test_a_share_of_nothing_that_is_given_is_refused(timed, tmp_path):
+    config = TINY.model_copy(update={"shares": {"tone": 2.0}})
+    with pytest.raises(InputError, match=r"\[shares\] has tone, but nothing of that name is given"):
+        train_rows(config, {"tones": timed}, None, {}, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_silence_is_logged_so_that_the_watch_can_take_it_off(timed, tmp_path):
+    train_rows(TINY.model_copy(update={"steps": 2}), {"tones": timed}, None, {}, tmp_path / "run", report_every=1)
+    assert all(0 < line["silence"] < 1 for line in journal(tmp_path / "run"))
+
+
+def test_a_gradient_that_is_no_number_costs_a_step_and_not_the_run(timed, tmp_path, monkeypatch):
+    real = torch.nn.utils.clip_grad_norm_
+    norms = iter([float("inf")])
+
+    def clip(parameters, most):
+        norm = real(parameters, most)
+        return torch.tensor(next(norms, float(norm)))
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clip)
+    train_rows(TINY.model_copy(update={"steps": 2}), {"tones": timed}, None, {}, tmp_path / "run", report_every=1)
+    first, second = journal(tmp_path / "run")
+    assert "grad" not in first
+    assert second["grad"] > 0

@@ -36,8 +36,9 @@ class StepRow(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     # `{recipe}` is the recipe's folder, `{out}` the step's own, `{name}` an earlier step's or an input's.
     command: Annotated[tuple[str, ...], Field(min_length=1)]
-    stdout: str | None = None  # file in the step's folder that keeps what the command prints
-    environment: dict[str, str] = {}
+    # A file in the step's folder that keeps what the command prints.
+    stdout: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
+    environment: dict[Annotated[str, Field(pattern=r"^MELISMA_[A-Z_]+$")], str] = {}
 
 
 class _Recipe(BaseModel):
@@ -124,6 +125,7 @@ def plan(recipe: Path, inputs: Mapping[str, Path], out: Path) -> tuple[Step, ...
     for row in rows:
         folder = out / row.name
         step = _filled(recipe, row, places | {"out": folder}, keys)
+        _check_fresh(step, row, steps)
         steps.append(step)
         places[row.name], keys[row.name] = folder, step.key
     return tuple(steps)
@@ -145,7 +147,8 @@ def _filled(recipe: Path, row: StepRow, places: Mapping[str, Path], keys: Mappin
         filled = _PLACE.sub(place, text)
         names = _PLACE.findall(text)
         if names and not keys.keys() & set(names) and "out" not in names:
-            facts.append([text, _digest(Path(filled.rpartition("=")[2]))])
+            begins = text.rfind("=", 0, text.index("{")) + 1  # of NAME={place}
+            facts.append([text, _digest(Path(_PLACE.sub(place, text[begins:])))])
         return filled
 
     command = tuple(put(part) for part in row.command)
@@ -156,6 +159,17 @@ def _filled(recipe: Path, row: StepRow, places: Mapping[str, Path], keys: Mappin
     if not done:
         _mark(folder / _BEGUN, row.name, key)
     return Step(row.name, command, folder, folder / row.stdout if row.stdout else None, environment, key, done)
+
+
+def _check_fresh(step: Step, row: StepRow, before: Sequence[Step]) -> None:
+    """Refuse a step whose folder holds what was made of an earlier step that is to be done again."""
+    named = {name for text in (*row.command, *row.environment.values()) for name in _PLACE.findall(text)}
+    anew = [earlier.name for earlier in before if earlier.name in named and not earlier.done]
+    if anew and (step.done or (step.folder / _BEGUN).exists()):
+        raise InputError(
+            f"the step {step.name} in {step.folder} was begun with what {anew[0]} gave before: "
+            "remove that folder to do it again, or take another folder"
+        )
 
 
 def _mark(path: Path, name: str, key: str) -> bool:

@@ -15,6 +15,7 @@ from melisma.metrics.edit import edit_distance
 from melisma.models.features import STRIDE
 from melisma.models.phone_net import PhoneNet
 from melisma.train.certificate import Certificate, Part, certify
+from melisma.train.certificate import read as read_certificate
 from melisma.train.config import PhoneTrainingConfig
 from melisma.train.corpus import Clip, Noise, NoiseRow, UtteranceRow, load_noise, load_speech, read_manifest
 from melisma.train.phone import Loop, Trainer, run
@@ -86,11 +87,18 @@ def _checked(
     speech: Mapping[str, Path], held_out: Path | None, noise: Mapping[str, Path], config: PhoneTrainingConfig
 ) -> Certificate | None:
     """Read all manifests, so that what is wrong with them is said before anything is written."""
+    for table, shares, given in (("shares", config.shares, speech), ("music_shares", config.music_shares, noise)):
+        unknown = sorted(shares.keys() - given.keys())
+        if unknown:
+            raise InputError(f"[{table}] has {unknown[0]}, but nothing of that name is given")
     for folder in noise.values():
         read_manifest(folder / "manifest.jsonl", NoiseRow)
     if held_out:
         parts = [Part(path) for path in speech.values()]
-        return certify(parts, [Part(held_out)], seed=config.seed, share=config.held_out)
+        drawn = held_out.with_name("split.json")
+        known = read_certificate(drawn) if drawn.exists() else None
+        seed, share = (known.seed, known.share) if known else (config.seed, config.held_out)
+        return certify(parts, [Part(held_out)], seed=seed, share=share)
     for path in speech.values():
         read_manifest(path, UtteranceRow)
     return None
