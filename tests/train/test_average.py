@@ -68,3 +68,10 @@ def test_a_checkpoint_without_averaged_weights_is_refused(later, tmp_path):
     result = average(later, tmp_path / "bare.pt", "-o", tmp_path / "mean.pt")
     assert result.exit_code == 2
     assert "is no checkpoint of a phone model" in result.output
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(later, earlier, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    result = average(later, earlier, "-o", tmp_path / "file" / "mean.pt")
+    assert result.exit_code == 2
+    assert "cannot make the folder" in result.output

@@ -5,13 +5,12 @@ Reference: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
 
-from melisma.core.errors import InputError, OutputError
-from melisma.train.phone import read_checkpoint
+from melisma.core.errors import InputError
+from melisma.train.phone import read_checkpoint, write_checkpoint
 
 
 def average_checkpoints(later: Path, earlier: Path, share: float, out: Path) -> Path:
@@ -49,12 +48,5 @@ def average_checkpoints(later: Path, earlier: Path, share: float, out: Path) -> 
     for key in shared:
         if mine[key].is_floating_point():
             mine[key] = torch.lerp(mine[key], theirs[key], share)
-    partial = out.with_name(f"{out.name}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({**state, "average": mine}, partial)
-        os.replace(partial, out)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"cannot write the checkpoint {out}: {error}") from error
+    write_checkpoint(out, {**state, "average": mine})
     return out

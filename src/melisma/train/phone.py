@@ -131,6 +131,27 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    partial = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {path.parent}: {error.strerror or error}") from error
+    try:
+        torch.save(state, partial)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"cannot write the checkpoint {path}: {error}") from error
+
+
 def _changes(old: PhoneTrainingConfig, new: PhoneTrainingConfig) -> list[str]:
     """Name the keys that two configurations differ in and that decide what comes out."""
     return [key for key in type(new).model_fields if key != "card" and getattr(old, key) != getattr(new, key)]
@@ -167,13 +188,7 @@ class Trainer:
             "progress": asdict(self.progress),
             "rng": torch.get_rng_state(),
         }
-        partial = self.checkpoint.with_suffix(".part")
-        try:
-            torch.save(state, partial)
-            os.replace(partial, self.checkpoint)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-            partial.unlink(missing_ok=True)
-            raise OutputError(f"cannot write the checkpoint {self.checkpoint}: {error}") from error
+        write_checkpoint(self.checkpoint, state)
 
     def start_from(self, checkpoint: Path) -> list[str]:
         """Take over the averaged weights of another training wherever names and shapes agree; return what was not."""
