@@ -52,18 +52,6 @@ def test_every_three_feature_frames_give_one_of_emission(net, n_frames):
     assert logits.dtype == vocal.dtype == torch.float32
 
 
-def test_an_emission_frame_is_centred_on_the_middle_of_its_three_feature_frames():
-    # The stem alone, as an average that no norm bends: what it sees lies evenly around 3 j + 1.
-    stem = PhoneNet(PhoneNetConfig(n_labels=2, channels=8, dilations=())).eval().stem
-    with torch.no_grad():
-        stem.weight.fill_(1.0)
-    for j in (4, 9):
-        x = torch.zeros(1, N_MELS, 20 * STRIDE, requires_grad=True)
-        stem(x)[0, 0, j].backward()
-        seen = x.grad[0, 0].nonzero().flatten().float()
-        assert float(seen.mean()) == STRIDE * j + 1
-
-
 def test_padding_a_batch_changes_no_item(net):
     lengths = (20, 33, 7)
     items = [features(n, seed=n) for n in lengths]
@@ -88,13 +76,12 @@ def test_what_lies_beyond_the_reach_changes_nothing(net):
     torch.testing.assert_close(run(net, other)[0][..., at], run(net, x)[0][..., at], rtol=1e-5, atol=1e-5)
 
 
-def test_the_reach_is_not_exaggerated_by_more_than_the_stem(net):
+def test_the_reach_is_exact(net):
     x = features(80).requires_grad_()
     logits, _ = net(x, torch.tensor([80]))
     logits[0, :, 40].sum().backward()
     seen = x.grad[0].abs().sum(0).nonzero().flatten() // STRIDE
-    assert SHAPE.reach - 3 <= 40 - int(seen.min()) <= SHAPE.reach
-    assert SHAPE.reach - 3 <= int(seen.max()) - 40 <= SHAPE.reach
+    assert 40 - int(seen.min()) == int(seen.max()) - 40 == SHAPE.reach
 
 
 def test_dropout_is_silent_in_use_and_heard_in_training(net):
@@ -112,15 +99,16 @@ def test_the_shape_can_be_written_down_and_read_back():
     assert PhoneNetConfig(**SHAPE.to_dict()) == SHAPE
 
 
-def test_a_trunk_frame_of_several_sub_frames_gives_them_in_their_order():
-    net = PhoneNet(PhoneNetConfig(n_labels=3, channels=4, dilations=(), subframes=3)).eval()
-    with torch.no_grad():
-        net.head.weight.zero_()
-        net.head.bias.copy_(torch.arange(12.0))  # sub-frame by sub-frame: three labels and the voice
-    logits, vocal = run(net, features(2))
-    assert logits.shape == (1, 3, 6)
-    assert logits[0].T.tolist() == [[0, 1, 2], [4, 5, 6], [8, 9, 10]] * 2
-    assert vocal[0].tolist() == [3, 7, 11] * 2
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+def test_each_emission_frame_is_centred_on_its_own_feature_frames(stride):
+    net = PhoneNet(PhoneNetConfig(n_labels=3, channels=4, dilations=(), stride=stride)).eval()
+    x = torch.randn(1, N_MELS, 12 * stride, requires_grad=True)
+    logits, vocal = net(x, torch.tensor([12]))
+    assert logits.shape == (1, 3, 12)
+    assert vocal.shape == (1, 12)
+    logits[0, :, 5].sum().backward()
+    seen = x.grad[0].abs().sum(0).nonzero().flatten()
+    assert (int(seen.min()), int(seen.max())) == (5 * stride - 3, 6 * stride + 2)
 
 
 FINE = PhoneNetConfig(n_labels=3, channels=4, dilations=(1,), fine=True)

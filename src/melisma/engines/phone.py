@@ -15,11 +15,10 @@ from melisma.core.settings import n_threads
 from melisma.core.timebase import Timebase
 from melisma.engines.protocol import Licence, Progress
 from melisma.models import embedded, features
-from melisma.models.features import STRIDE
 from melisma.text.g2p import G2P, EspeakG2P
 
 DEFAULT_MODEL = "phone-0.2"
-_WINDOW = 2000  # frames of the trunk per run of the network: 60 s
+_WINDOW = 2000  # emission frames per run of the network: 60 s of 30 ms
 
 
 class PhoneEngine:
@@ -79,21 +78,21 @@ class PhoneEngine:
         Returns
         -------
         log_probs : float32 [n_frames / hops, n_labels]
-            Rounded up to whole frames of the trunk.
+            Rounded up to whole frames.
         vocal : float32 [n_frames / hops]
             Probability of a voice being heard.
         """
-        total = -(-len(normal) // STRIDE)
-        normal = np.pad(normal, ((0, total * STRIDE - len(normal)), (0, 0)))
-        parts = STRIDE // self.card.hops  # emission frames per frame of the trunk
-        log_probs = np.empty((total * parts, len(self.labels)), np.float32)
-        vocal = np.empty(total * parts, np.float32)
+        hops = self.card.hops
+        total = -(-len(normal) // hops)
+        normal = np.pad(normal, ((0, total * hops - len(normal)), (0, 0)))
+        log_probs = np.empty((total, len(self.labels)), np.float32)
+        vocal = np.empty(total, np.float32)
         for first in range(0, total, self._window):
             last = min(first + self._window, total)
             low, high = max(0, first - self.card.reach), min(total, last + self.card.reach)
-            got, voice = self._run(normal[low * STRIDE : high * STRIDE])
-            here, wanted = slice(first * parts, last * parts), slice((first - low) * parts, (last - low) * parts)
-            log_probs[here], vocal[here] = got[wanted], voice[wanted]
+            got, voice = self._run(normal[low * hops : high * hops])
+            wanted = slice(first - low, last - low)
+            log_probs[first:last], vocal[first:last] = got[wanted], voice[wanted]
             if progress:
                 progress(last / total)
         return log_probs, vocal

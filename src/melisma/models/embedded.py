@@ -27,7 +27,7 @@ class ModelCard:
     labels: tuple[str, ...]  # label 0 is the blank
     n_parameters: int
     size_bytes: int
-    reach: int  # frames of the network's trunk, 30 ms each, that one frame sees on either side
+    reach: int  # emission frames that one of them sees on either side
     card_text: str
     path: Path
     hops: int = STRIDE  # feature frames of 10 ms per emission frame
@@ -58,7 +58,7 @@ def read_card(path: Path) -> ModelCard:
         facts["onset_shifts_s"] = {str(k): float(v) for k, v in facts.get("onset_shifts_s", {}).items()}
         if not all(abs(shift) < 10 for shift in facts["onset_shifts_s"].values()):
             raise ValueError("an onset is shifted by ten seconds or more")
-        if facts.get("hops", STRIDE) not in (1, STRIDE) or type(facts["reach"]) is not int or facts["reach"] < 0:
+        if facts.get("hops", STRIDE) not in range(1, 9) or type(facts["reach"]) is not int or facts["reach"] < 0:
             raise ValueError("hops or reach are not what an engine can use")
         text = written.read_text(encoding="utf-8") if written.exists() else ""
         return ModelCard(**facts, size_bytes=path.stat().st_size, card_text=text, path=path)

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from melisma.models.features import N_MELS, STRIDE
 
-STEM_KERNEL = 9
-STEM_PADDING = 3  # so that emission frame j is centred on feature frame 3 j + 1
+STEM_PADDING = 3  # frames that the first convolution hears beyond its own on either side, so that it is centred on them
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +26,13 @@ class PhoneNetConfig:
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 16)
     kernel: int = 3
     dropout: float = 0.1
-    subframes: int = 1  # output frames per frame of the trunk: 1 is 30 ms, 3 is 10 ms
+    stride: int = STRIDE  # feature frames of 10 ms per frame of the trunk and of the emission
     fine: bool = False  # a second head beside the first, that says what sounds in each feature frame of 10 ms
 
     @property
     def reach(self) -> int:
-        """Frames of the trunk, STRIDE feature frames each, that one frame sees on either side."""
-        return sum(self.dilations) * (self.kernel - 1) // 2 + -(-STEM_KERNEL // STRIDE)
+        """Frames of the trunk, `stride` feature frames each, that one frame sees on either side."""
+        return sum(self.dilations) * (self.kernel - 1) // 2 + -(-STEM_PADDING // self.stride)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
@@ -60,13 +59,14 @@ class PhoneNet(nn.Module):
     def __init__(self, config: PhoneNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.stem = nn.Conv1d(N_MELS, config.channels, STEM_KERNEL, STRIDE, STEM_PADDING, bias=False)
+        window = config.stride + 2 * STEM_PADDING
+        self.stem = nn.Conv1d(N_MELS, config.channels, window, config.stride, STEM_PADDING, bias=False)
         self.stem_norm = nn.BatchNorm1d(config.channels)
         self.blocks = nn.ModuleList(
             _Block(config.channels, config.kernel, dilation, config.dropout) for dilation in config.dilations
         )
-        self.head = nn.Conv1d(config.channels, config.subframes * (config.n_labels + 1), 1)
-        self.fine = nn.Conv1d(config.channels, STRIDE * config.n_labels, 1) if config.fine else None
+        self.head = nn.Conv1d(config.channels, config.n_labels + 1, 1)
+        self.fine = nn.Conv1d(config.channels, config.stride * config.n_labels, 1) if config.fine else None
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Run a batch.
@@ -74,14 +74,14 @@ class PhoneNet(nn.Module):
         Parameters
         ----------
         features : float32 [batch, N_MELS, n_feature_frames]
-            Normalised log-mels, zero beyond each length; the number of frames divides by STRIDE.
+            Normalised log-mels, zero beyond each length; the number of frames divides by the stride.
         lengths : int64 [batch]
-            Frames of the trunk of each item, STRIDE feature frames each.
+            Frames of the trunk of each item, `stride` feature frames each.
 
         Returns
         -------
         logits : float32 [batch, n_labels, n_frames]
-            Unnormalised scores; label 0 is the blank. There are `subframes` output frames per frame of the trunk.
+            Unnormalised scores; label 0 is the blank.
         vocal : float32 [batch, n_frames]
             Logit of a voice being heard.
         """
@@ -89,8 +89,8 @@ class PhoneNet(nn.Module):
         return self.spell(x)
 
     def trunk(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Return what all heads read, float [batch, channels, n_features / STRIDE]."""
-        n_frames = features.shape[2] // STRIDE
+        """Return what all heads read, float [batch, channels, n_features / stride]."""
+        n_frames = features.shape[2] // self.config.stride
         x: Tensor = torch.relu(self.stem_norm(self.stem(features)))
         # In the type of the activations, or autocast would carry everything on in float32.
         mask = (torch.arange(n_frames, device=x.device)[None] < lengths[:, None]).to(x.dtype)[:, None]
@@ -101,14 +101,14 @@ class PhoneNet(nn.Module):
 
     def spell(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and vocal activity, as `forward` does, of what the trunk gave."""
-        out: Tensor = _unfold(self.head(x).float(), self.config.subframes)
+        out: Tensor = self.head(x).float()
         return out[:, :-1], out[:, -1]
 
     def sound(self, x: Tensor) -> Tensor:
         """Return the logits of the second head, float32 [batch, n_labels, n_features], of what the trunk gave."""
         if self.fine is None:
             raise ValueError("this network has no second head")
-        return _unfold(self.fine(x).float(), STRIDE)
+        return _unfold(self.fine(x).float(), self.config.stride)
 
 
 def _unfold(x: Tensor, parts: int) -> Tensor:

@@ -28,16 +28,16 @@ class Batch:
     active: Tensor  # float32 [batch, n_frames]
 
 
-def collate(examples: list[Example]) -> Batch:
+def collate(examples: list[Example], stride: int = STRIDE) -> Batch:
     """Pad examples to one length, a multiple of the stride and of `_LENGTH_STEP` frames."""
-    lengths = [len(e.features) // STRIDE for e in examples]
+    lengths = [len(e.features) // stride for e in examples]
     longest = -(-max(lengths) // _LENGTH_STEP) * _LENGTH_STEP
-    n = longest * STRIDE
+    n = longest * stride
     features = np.zeros((len(examples), N_MELS, n), np.float32)
     active = np.zeros((len(examples), longest), np.float32)
     for i, (example, length) in enumerate(zip(examples, lengths, strict=True)):
-        features[i, :, : length * STRIDE] = example.features[: length * STRIDE].T
-        active[i, :length] = example.active[: length * STRIDE].reshape(length, STRIDE).mean(axis=1)
+        features[i, :, : length * stride] = example.features[: length * stride].T
+        active[i, :length] = example.active[: length * stride].reshape(length, stride).mean(axis=1)
     return Batch(
         torch.from_numpy(features),
         torch.tensor(lengths),
@@ -91,6 +91,6 @@ class Sampler:
         clips = [self.clips[i] for i in self._plan[index]]
         done = step / self.n_per_pass - self.config.clean_passes
         if done < 0:
-            return collate([plain(clip) for clip in clips])
+            return collate([plain(clip) for clip in clips], self.config.stride)
         mood = Mood.draw(self.augment, min(1.0, 0.2 + done / self.config.ramp_passes), rng)
-        return collate([augment(clip, self.noises, self.augment, mood, rng) for clip in clips])
+        return collate([augment(clip, self.noises, self.augment, mood, rng) for clip in clips], self.config.stride)

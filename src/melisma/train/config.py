@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,6 +32,7 @@ class PhoneTrainingConfig(BaseModel):
     seed: int = 1
     channels: int = Field(384, ge=8)
     dilations: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 16)
+    stride: Literal[1, 2, 3, 4] = 3  # feature frames of 10 ms per emission frame
     dropout: float = Field(0.1, ge=0, lt=1)
     passes: float = Field(30, gt=0)  # over the training clips
     clean_passes: float = Field(2.0, ge=0)  # without augmentation, the first of them from short clips to long

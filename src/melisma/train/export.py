@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from melisma.core.errors import InputError
 from melisma.core.files import write_atomically
 from melisma.models.features import N_MELS, STRIDE
-from melisma.models.phone_net import STEM_PADDING, PhoneNet, PhoneNetConfig
+from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
 from melisma.train.config import CardFacts
 from melisma.train.phone import read_checkpoint
@@ -61,7 +61,7 @@ class _Graph:
 
 
 def to_onnx(net: PhoneNet, half: bool = True) -> onnx.ModelProto:
-    """Build the ONNX graph: `features` float32 [1, N_MELS, 3 n] → `log_probs` [1, n, n_labels], `vocal` [1, n]."""
+    """Build the ONNX graph: features float32 [1, N_MELS, stride · n] to log_probs [1, n, n_labels] and vocal [1, n]."""
     graph = _Graph(half)
     x = graph.node("Relu", [graph.conv("features", "stem", net.stem, net.stem_norm)], "stem_out")
     for i, block in enumerate(net.blocks):
@@ -69,9 +69,6 @@ def to_onnx(net: PhoneNet, half: bool = True) -> onnx.ModelProto:
         x = graph.node("Add", [x, inner], f"block{i}_out")
     scores = graph.node("Transpose", [graph.conv(x, "head", net.head, None)], "scores", perm=[0, 2, 1])
     n_labels = net.config.n_labels
-    if net.config.subframes > 1:
-        graph.weights.append(numpy_helper.from_array(np.array([0, -1, n_labels + 1], np.int64), "fine"))
-        scores = graph.node("Reshape", [scores, "fine"], "fine_scores")
     graph.weights.append(numpy_helper.from_array(np.array([n_labels, 1], np.int64), "parts"))
     graph.nodes.append(helper.make_node("Split", [scores, "parts"], ["phones", "voice"], axis=2))
     graph.node("LogSoftmax", ["phones"], "log_probs", axis=2)
@@ -101,6 +98,7 @@ def load_average(checkpoint: Path) -> PhoneNet:
             len(INVENTORY) + 1,
             config["channels"],
             tuple(config["dilations"]),
+            stride=config.get("stride", STRIDE),
             fine=config.get("fine_weight", 0) > 0,
         )
         net = PhoneNet(shape)
@@ -120,8 +118,8 @@ def export(checkpoint: Path, folder: Path, card: CardFacts) -> Path:
         "revision": hashlib.sha256(data).hexdigest()[:16],
         "labels": ["", *INVENTORY],
         "n_parameters": sum(p.numel() for name, p in net.named_parameters() if not name.startswith("fine.")),
-        "reach": net.config.reach + STEM_PADDING // STRIDE,
-        "hops": STRIDE // net.config.subframes,
+        "reach": net.config.reach,
+        "hops": net.config.stride,
     }
     write_atomically(folder / f"{name}.onnx", data)
     text = json.dumps(card.model_dump(mode="json") | known, ensure_ascii=False, indent=1) + "\n"

@@ -28,7 +28,6 @@ from melisma.core.errors import InputError, OutputError, TrainingError
 from melisma.core.files import write_atomically
 from melisma.core.settings import n_threads
 from melisma.metrics.edit import edit_distance
-from melisma.models.features import STRIDE
 from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
 from melisma.train.augment import plain
@@ -36,6 +35,7 @@ from melisma.train.batches import Batch, Sampler, collate, plan_batches
 from melisma.train.certificate import Part, certify
 from melisma.train.config import PhoneTrainingConfig
 from melisma.train.corpus import Clip, Noise, load_noise, load_speech, split_speakers
+from melisma.train.grow import grown
 from melisma.train.rows import RowBatch
 from melisma.train.watch import Watch
 
@@ -79,14 +79,14 @@ def _ctc(logits: Tensor, labels: Tensor, lengths: Tensor, label_lengths: Tensor)
 
 def row_loss_of(net: PhoneNet, batch: RowBatch, config: PhoneTrainingConfig) -> tuple[Tensor, dict[str, float]]:
     """CTC per label, cross-entropy per feature frame where there is a second head, and vocal activity; figures."""
-    n_frames = batch.features.shape[2] // STRIDE
+    n_frames = batch.features.shape[2] // net.config.stride
     lengths = torch.full((len(batch.features),), n_frames)
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
         shared = net.trunk(batch.features, lengths)
         logits, vocal = net.spell(shared)
         sounds = net.sound(shared) if config.fine_weight else None
     ctc, log_probs = _ctc(logits, batch.labels, lengths, batch.label_lengths)
-    active = batch.active.view(-1, n_frames, STRIDE).mean(2)
+    active = batch.active.view(-1, n_frames, net.config.stride).mean(2)
     activity = functional.binary_cross_entropy_with_logits(vocal.float(), active)
     blanks = (log_probs.detach().argmax(1) == 0).float().mean()
     silence = float((active < 0.5).float().mean())
@@ -164,7 +164,12 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.out = config, out
         shape = PhoneNetConfig(
-            len(INVENTORY) + 1, config.channels, config.dilations, dropout=config.dropout, fine=config.fine_weight > 0
+            len(INVENTORY) + 1,
+            config.channels,
+            config.dilations,
+            dropout=config.dropout,
+            stride=config.stride,
+            fine=config.fine_weight > 0,
         )
         self.net, self.average = PhoneNet(shape), PhoneNet(shape)
         self.average.load_state_dict(self.net.state_dict())
@@ -191,18 +196,24 @@ class Trainer:
         write_checkpoint(self.checkpoint, state)
 
     def start_from(self, checkpoint: Path) -> list[str]:
-        """Take over the averaged weights of another training wherever names and shapes agree; return what was not."""
+        """Take over the averaged weights of another training, of a network no larger; return what begins anew.
+
+        Raises
+        ------
+        InputError
+            If it is no checkpoint of a phone model, or not one convolution of it fits into this network.
+        """
         state = read_checkpoint(checkpoint)
         own = self.net.state_dict()
-        try:
-            given = {k: v for k, v in state["average"].items() if k in own and own[k].shape == v.shape}
-        except (KeyError, AttributeError) as error:
-            raise InputError(f"{checkpoint} is no checkpoint of a phone model") from error
-        if not given:
+        given = state.get("average")
+        if not isinstance(given, dict):
+            raise InputError(f"{checkpoint} is no checkpoint of a phone model")
+        weights, new = grown(given, own)
+        if all(own[name].ndim == 0 for name in own.keys() - set(new)):  # counters fit anywhere
             raise InputError(f"{checkpoint} holds no weights that fit into this network")
-        self.net.load_state_dict(own | given)
-        self.average.load_state_dict(self.net.state_dict())
-        return sorted(own.keys() - given.keys())
+        self.net.load_state_dict(weights)
+        self.average.load_state_dict(weights)
+        return sorted(new)
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one.
@@ -269,7 +280,7 @@ def phone_error_rate(net: PhoneNet, clips: list[Clip], batch_s: float = 80) -> f
     net.eval()
     wrong = total = 0
     for indices in plan_batches(clips, batch_s, np.random.default_rng(0), True) if clips else []:
-        batch = collate([plain(clips[i]) for i in indices])
+        batch = collate([plain(clips[i]) for i in indices], net.config.stride)
         best = net(batch.features, batch.lengths)[0].argmax(1).numpy()
         for row, length, i in zip(best, batch.lengths.tolist(), indices, strict=True):
             path = row[:length]

@@ -12,7 +12,6 @@ import torch
 from melisma.core.errors import InputError, OutputError
 from melisma.core.settings import n_threads
 from melisma.metrics.edit import edit_distance
-from melisma.models.features import STRIDE
 from melisma.models.phone_net import PhoneNet
 from melisma.train.certificate import Certificate, Part, certify
 from melisma.train.certificate import read as read_certificate
@@ -164,7 +163,7 @@ class _Judge:
         for name, batches in self._batches.items():
             edits = phones = 0
             for batch in batches:
-                lengths = torch.full((len(batch.features),), batch.features.shape[2] // STRIDE)
+                lengths = torch.full((len(batch.features),), batch.features.shape[2] // net.config.stride)
                 best = net(batch.features, lengths)[0].argmax(1).numpy()
                 truths = torch.split(batch.labels, batch.label_lengths.tolist())
                 for path, truth in zip(best, truths, strict=True):
