@@ -209,7 +209,7 @@ class Trainer:
         if not isinstance(given, dict):
             raise InputError(f"{checkpoint} is no checkpoint of a phone model")
         weights, new = grown(given, own)
-        if all(own[name].ndim == 0 for name in own.keys() - set(new)):  # counters fit anywhere
+        if all(own[name].ndim < 2 for name in own.keys() - set(new)):  # counters nearly always fit
             raise InputError(f"{checkpoint} holds no weights that fit into this network")
         self.net.load_state_dict(weights)
         self.average.load_state_dict(weights)
