@@ -99,7 +99,7 @@ def small(request, tmp_path_factory):
         torch.manual_seed(4)
         net = PhoneNet(PhoneNetConfig(3, 8, (1, 2), stride=request.param, fine=True)).eval()
     path = tmp_path_factory.mktemp("small") / "small.onnx"
-    path.write_bytes(to_onnx(net, half=False).SerializeToString())
+    path.write_bytes(to_onnx(net, "float32").SerializeToString())
     facts = {
         "model_id": "small", "revision": "0", "title": "Small", "licence": "CC0-1.0", "languages": [],
         "labels": ["", "a", "t"], "n_parameters": 1, "reach": net.config.reach, "hops": request.param,

@@ -101,7 +101,7 @@ def test_the_shape_can_be_written_down_and_read_back():
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 4])
 def test_each_emission_frame_is_centred_on_its_own_feature_frames(stride):
-    net = PhoneNet(PhoneNetConfig(n_labels=3, channels=4, dilations=(), stride=stride)).eval()
+    net = PhoneNet(PhoneNetConfig(n_labels=3, channels=64, dilations=(), stride=stride)).eval()
     x = torch.randn(1, N_MELS, 12 * stride, requires_grad=True)
     logits, vocal = net(x, torch.tensor([12]))
     assert logits.shape == (1, 3, 12)

@@ -5,6 +5,7 @@ import json
 import pickle
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -19,6 +20,7 @@ from melisma.text.phones import INVENTORY
 from melisma.train.config import CardFacts, PhoneTrainingConfig
 from melisma.train.export import export, load_average, to_onnx
 from melisma.train.phone import Trainer
+from melisma.train.quantise import to_float
 
 CONFIG = PhoneTrainingConfig(channels=16, dilations=(1, 2, 3), dropout=0.3, bf16=False)
 
@@ -48,8 +50,8 @@ def checkpoint(tmp_path):
     return trainer.checkpoint
 
 
-def session(net: PhoneNet, half: bool):
-    return onnxruntime.InferenceSession(to_onnx(net, half).SerializeToString(), providers=["CPUExecutionProvider"])
+def session(net: PhoneNet, storage: str):
+    return onnxruntime.InferenceSession(to_onnx(net, storage).SerializeToString(), providers=["CPUExecutionProvider"])
 
 
 def features(n_frames: int, n_items: int = 1) -> np.ndarray:
@@ -63,11 +65,11 @@ def by_torch(net: PhoneNet, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return logits.log_softmax(1).transpose(1, 2).numpy(), vocal.sigmoid().numpy()
 
 
-@pytest.mark.parametrize(("half", "tolerance"), [(False, 2e-4), (True, 5e-2)], ids=["float32", "half"])
+@pytest.mark.parametrize(("storage", "tolerance"), [("float32", 2e-4), ("float16", 5e-2), ("int8", 1.5)])
 @pytest.mark.parametrize(("n_frames", "n_items"), [(1, 1), (2, 1), (3, 1), (17, 1), (101, 1), (333, 1), (40, 3)])
-def test_the_graph_computes_what_torch_does_at_any_length(net, half, tolerance, n_frames, n_items):
+def test_the_graph_computes_what_torch_does_at_any_length(net, storage, tolerance, n_frames, n_items):
     x = features(n_frames, n_items)
-    log_probs, vocal = session(net, half).run(None, {"features": x})
+    log_probs, vocal = session(net, storage).run(None, {"features": x})
     expected, expected_vocal = by_torch(net, x)
     assert log_probs.shape == (n_items, n_frames, len(INVENTORY) + 1)
     assert log_probs.dtype == vocal.dtype == np.float32
@@ -78,7 +80,7 @@ def test_the_graph_computes_what_torch_does_at_any_length(net, half, tolerance, 
 
 @pytest.mark.parametrize("window", [1, 20, 33, 64])
 def test_windows_that_overlap_by_the_reach_give_what_one_piece_gives(net, window):
-    run = session(net, half=False).run
+    run = session(net, "float32").run
     x = features(150)
     whole = run(None, {"features": x})[0][0]
     reach = net.config.reach
@@ -91,9 +93,25 @@ def test_windows_that_overlap_by_the_reach_give_what_one_piece_gives(net, window
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-4)
 
 
-def test_half_precision_halves_the_file(net):
-    whole, half = (len(to_onnx(net, half).SerializeToString()) for half in (False, True))
-    assert half < 0.65 * whole
+def test_fewer_bits_make_a_smaller_file():
+    wide = shaken(PhoneNet(PhoneNetConfig(len(INVENTORY) + 1, 64, CONFIG.dilations)))
+    sizes = [len(to_onnx(wide, storage).SerializeToString()) for storage in ("float32", "float16", "int8")]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert sizes[2] < 0.65 * sizes[1]
+
+
+def test_bytes_are_off_by_no_more_than_half_a_step_of_their_channel(net):
+    whole, small = to_onnx(net, "float32"), to_float(to_onnx(net, "int8"))
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in small.graph.initializer}
+    n_seen = 0
+    for tensor in whole.graph.initializer:
+        weights = onnx.numpy_helper.to_array(tensor)
+        if weights.ndim == 3:
+            n_seen += 1
+            most = np.abs(weights).max(axis=(1, 2), keepdims=True)
+            assert (np.abs(stored[tensor.name] - weights) <= most / 127 * 0.501).all()
+            assert len(np.unique(stored[tensor.name][0])) > 8
+    assert n_seen == 2 + len(CONFIG.dilations)
 
 
 def test_the_averaged_network_is_the_one_that_is_exported(checkpoint):

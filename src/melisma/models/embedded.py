@@ -31,6 +31,7 @@ class ModelCard:
     card_text: str
     path: Path
     hops: int = STRIDE  # feature frames of 10 ms per emission frame
+    weights: str = "float16"  # how they are stored; int8 with a scale per channel is half as large again
     # What to add to the onset of a word that begins with a label, in seconds, as measured on held-out speakers.
     onset_shifts_s: Mapping[str, float] = field(default_factory=dict)
 

@@ -12,6 +12,9 @@ from melisma.core.errors import InputError
 from melisma.train.augment import AugmentConfig
 from melisma.train.rows import RowConfig
 
+# How weights are stored; an 8-bit one has a scale per output channel, and is a float32 again before it is used.
+Storage = Literal["float32", "float16", "int8"]
+
 
 class CardFacts(BaseModel):
     """What the released model's card says and the network cannot know."""
@@ -22,6 +25,7 @@ class CardFacts(BaseModel):
     title: str = "Phones of many languages"
     licence: str = "Apache-2.0"
     languages: tuple[str, ...] = ()
+    weights: Storage = "float16"
 
 
 class PhoneTrainingConfig(BaseModel):

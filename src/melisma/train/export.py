@@ -1,4 +1,4 @@
-"""A trained network to ONNX, by hand: convolutions with their norms folded in, weights stored as float16.
+"""A trained network to ONNX, by hand: convolutions with their norms folded in, weights stored as small as wanted.
 
 The graph is small and plain, so it needs no exporter and runs on any onnxruntime; a test holds it against torch.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -20,7 +21,7 @@ from melisma.core.files import write_atomically
 from melisma.models.features import N_MELS, STRIDE
 from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
-from melisma.train.config import CardFacts
+from melisma.train.config import CardFacts, Storage
 from melisma.train.phone import read_checkpoint
 
 _OPSET = 17
@@ -29,18 +30,27 @@ _OPSET = 17
 class _Graph:
     """Nodes and weights as they are added."""
 
-    def __init__(self, half: bool) -> None:
+    def __init__(self, storage: Storage) -> None:
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
-        self.half = half
+        self.storage = storage
 
     def weight(self, name: str, values: torch.Tensor) -> str:
+        """Store weights; onnxruntime works them out as it loads the model, and reckons in float32."""
         array = values.detach().float().numpy()
-        if not self.half:
-            self.weights.append(numpy_helper.from_array(array, name))
-            return name
-        self.weights.append(numpy_helper.from_array(array.astype(np.float16), f"{name}_half"))
-        return self.node("Cast", [f"{name}_half"], name, to=TensorProto.FLOAT)
+        if self.storage == "float32" or (self.storage == "int8" and array.ndim == 1):
+            return self._store(name, array)
+        if self.storage == "float16":
+            half = self._store(f"{name}_half", array.astype(np.float16))
+            return self.node("Cast", [half], name, to=TensorProto.FLOAT)
+        steps = np.maximum(np.abs(array).max(axis=(1, 2), keepdims=True) / 127, np.float32(1e-12))
+        bytes_ = self._store(f"{name}_byte", np.round(array / steps).astype(np.int8))
+        whole = self.node("Cast", [bytes_], f"{name}_whole", to=TensorProto.FLOAT)
+        return self.node("Mul", [whole, self._store(f"{name}_step", steps)], name)
+
+    def _store(self, name: str, array: npt.NDArray[Any]) -> str:
+        self.weights.append(numpy_helper.from_array(array, name))
+        return name
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
@@ -60,9 +70,9 @@ class _Graph:
         )
 
 
-def to_onnx(net: PhoneNet, half: bool = True) -> onnx.ModelProto:
+def to_onnx(net: PhoneNet, storage: Storage = "float16") -> onnx.ModelProto:
     """Build the ONNX graph: features float32 [1, N_MELS, stride · n] to log_probs [1, n, n_labels] and vocal [1, n]."""
-    graph = _Graph(half)
+    graph = _Graph(storage)
     x = graph.node("Relu", [graph.conv("features", "stem", net.stem, net.stem_norm)], "stem_out")
     for i, block in enumerate(net.blocks):
         inner = graph.node("Relu", [graph.conv(x, f"block{i}", block.conv, block.norm)], f"block{i}_relu")  # type: ignore[arg-type]
@@ -111,7 +121,7 @@ def load_average(checkpoint: Path) -> PhoneNet:
 def export(checkpoint: Path, folder: Path, card: CardFacts) -> Path:
     """Write `<model_id>.onnx` and the facts of its card, `<model_id>.json`, into a folder; return the first."""
     net = load_average(checkpoint)
-    data = to_onnx(net).SerializeToString()
+    data = to_onnx(net, card.weights).SerializeToString()
     name = card.model_id
     folder.mkdir(parents=True, exist_ok=True)
     known = {

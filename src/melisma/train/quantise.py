@@ -44,17 +44,21 @@ class Difference:
 
 
 def to_float(model: Any) -> Any:
-    """Return a copy whose weights are float32: every Cast of stored half-precision weights is worked out."""
+    """Return a copy whose weights are float32: what was stored with fewer bits is worked out."""
     out = onnx.ModelProto()
     out.CopyFrom(model)
     graph = out.graph
     stored = {tensor.name: tensor for tensor in graph.initializer}
     casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] in stored]
     for node in casts:
-        values = numpy_helper.to_array(stored[node.input[0]]).astype(np.float32)
-        graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
+        values, name = numpy_helper.to_array(stored[node.input[0]]).astype(np.float32), node.output[0]
         graph.initializer.remove(stored[node.input[0]])
         graph.node.remove(node)
+        for scaling in [other for other in graph.node if other.op_type == "Mul" and other.input[0] == name]:
+            values, name = values * numpy_helper.to_array(stored[scaling.input[1]]), scaling.output[0]
+            graph.initializer.remove(stored[scaling.input[1]])
+            graph.node.remove(scaling)
+        graph.initializer.append(numpy_helper.from_array(values, name))
     return out
 
 
