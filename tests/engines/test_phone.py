@@ -82,6 +82,18 @@ def test_progress_ends_at_one(sung):
     assert told[-1] == 1.0
 
 
+def test_a_long_solo_does_not_bend_what_is_heard_of_the_singing(sung):
+    rng = np.random.default_rng(3)
+    hiss = np.sin(np.cumsum(rng.normal(0.3, 0.05, 16000 * 96))) * 0.3  # loud, and coloured otherwise than the song
+    both = np.concatenate([hiss.astype(np.float32), sung.samples])
+    engine, first = PhoneEngine(), 96 * 16000 // 480
+    alone = np.exp(engine.emit(sung).log_probs)
+    once = np.exp(engine.hear(features.normalise(features.log_mel(both)))[0][first:])
+    twice = np.exp(engine.emit(Waveform(both, 16000)).log_probs[first:])
+    off_once, off_twice = (np.abs(p[: len(alone)] - alone[: len(p)]).sum(axis=1).mean() for p in (once, twice))
+    assert off_twice < 0.5 * off_once
+
+
 def test_another_rate_is_the_callers_fault(sung):
     with pytest.raises(ValueError, match="takes 16000 Hz, not 8000 Hz"):
         PhoneEngine().emit(Waveform(sung.samples, 8000))

@@ -6,7 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melisma.models import features
-from melisma.models.features import FLOOR, HOP, N_MELS, SAMPLE_RATE, WINDOW, log_mel, mel_power, n_frames, normalise
+from melisma.models.features import (
+    FLOOR,
+    HOP,
+    N_MELS,
+    SAMPLE_RATE,
+    WINDOW,
+    log_mel,
+    mel_power,
+    n_frames,
+    near_voice,
+    normalise,
+)
 
 EDGE = -(-WINDOW // HOP)  # frames whose window may reach over the end of a piece
 
@@ -103,3 +114,40 @@ def test_every_band_has_zero_mean_and_unit_deviation():
 
 def test_nothing_gives_nothing():
     assert normalise(log_mel(np.zeros(0, np.float32))).shape == (0, N_MELS)
+
+
+def test_counted_frames_alone_decide_how_all_are_normalised():
+    frames = np.random.default_rng(4).normal(-5, 2, (300, N_MELS)).astype(np.float32)
+    frames[200:] += 9
+    counted = np.arange(300) < 200
+    normal = normalise(frames, counted)
+    np.testing.assert_allclose(normal[counted].mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(normal[counted].std(axis=0), 1, atol=1e-2)
+    assert normal[~counted].mean() > 3
+    np.testing.assert_allclose(normal[:200], normalise(frames[:200]), atol=1e-4)
+
+
+def test_where_no_frame_counts_all_do():
+    frames = np.random.default_rng(4).normal(0, 1, (30, N_MELS)).astype(np.float32)
+    np.testing.assert_array_equal(normalise(frames, np.zeros(30, bool)), normalise(frames))
+
+
+@pytest.mark.parametrize("hops", [1, 3])
+def test_a_voice_is_near_within_half_the_window(hops):
+    per_s = 100 // hops
+    vocal = np.zeros(100 * per_s, np.float32)
+    vocal[40 * per_s : 60 * per_s] = 0.9
+    near = near_voice(vocal, hops)
+    assert near.shape == (len(vocal) * hops,)
+    first, last = np.flatnonzero(near)[[0, -1]] / (per_s * hops)
+    # 15 % of 16 s are 2.4 s: the voice begins to count where that much of it is within 8 s.
+    assert first == pytest.approx(40 - 8 + 2.4, abs=0.2)
+    assert last == pytest.approx(60 + 8 - 2.4, abs=0.2)
+    assert near[np.flatnonzero(near)[0] : np.flatnonzero(near)[-1]].all()
+
+
+def test_one_shout_in_a_long_solo_is_not_near_singing():
+    vocal = np.zeros(3000, np.float32)
+    vocal[1500:1530] = 1.0
+    assert not near_voice(vocal, 3).any()
+    assert near_voice(np.zeros(0, np.float32), 3).shape == (0,)

@@ -18,6 +18,8 @@ from melisma.models import embedded, features
 from melisma.text.g2p import G2P, EspeakG2P
 
 DEFAULT_MODEL = "phone-0.2"
+# Share of a recording near a voice, from which on normalising over the rest changes nothing worth a second listening.
+_MOSTLY = 0.9
 _WINDOW = 2000  # emission frames per run of the network: 60 s of 30 ms
 
 
@@ -56,12 +58,16 @@ class PhoneEngine:
         """Return log-probabilities of phones and of a voice, one frame every `card.hops` times 10 ms.
 
         The network sees windows that overlap by its whole reach, so that the emission is the one that the recording
-        would give in one piece.
+        would give in one piece. Where much of the recording is far from any voice, it listens a second time, to
+        log-mels normalised over the rest: a long solo would bend them away from what singing looks like.
         """
         if waveform.sample_rate != self.sample_rate:
             raise ValueError(f"the phone engine takes {self.sample_rate} Hz, not {waveform.sample_rate} Hz")
         normal = features.normalise(features.log_mel(waveform.samples))
         log_probs, vocal = self.hear(normal, progress)
+        sung = features.near_voice(vocal, self.card.hops)[: len(normal)]
+        if 0 < np.count_nonzero(sung) < _MOSTLY * len(sung):
+            log_probs, vocal = self.hear(features.normalise(normal, sung))
         clock = Timebase(self.sample_rate, self.card.hops * features.HOP)
         return Emission(log_probs, self.labels, self.blank, clock, len(waveform.samples), vocal, self._onset_shifts)
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from melisma.core.records import Float32
 
+Bool = npt.NDArray[np.bool_]
+
 SAMPLE_RATE = 16000
 HOP = 160  # 10 ms
 WINDOW = 400  # 25 ms
@@ -23,6 +25,8 @@ STRIDE = 3  # feature frames per frame of the network's trunk, in training and i
 _LOW_HZ, _HIGH_HZ = 60.0, 7800.0
 # Power below which nothing is heard: about −100 dB under full scale, summed over a mel band.
 FLOOR = 1e-8
+# Where less than this share of this many seconds is voice, nobody sings: such stretches say nothing of how songs sound.
+_NEAR_S, _NEAR_SHARE = 16.0, 0.15
 _BLOCK = 3000  # frames per pass, so that memory stays bounded whatever the length
 
 
@@ -85,11 +89,44 @@ def log_mel(samples: Float32) -> Float32:
     return np.asarray(np.log(mel_power(samples) + FLOOR), np.float32)
 
 
-def normalise(log_power: Float32) -> Float32:
-    """Give every band zero mean and unit deviation over the recording: gain and colour of a recording drop out."""
+def normalise(log_power: Float32, counted: Bool | None = None) -> Float32:
+    """Give every band zero mean and unit deviation over the recording: gain and colour of a recording drop out.
+
+    Parameters
+    ----------
+    log_power : float32 [n_frames, N_MELS]
+        Log-mels, normalised before or not.
+    counted : bool [n_frames], optional
+        Frames that mean and deviation are taken from; all of them unless given, or where it says none.
+    """
     if not len(log_power):
         return np.zeros((0, N_MELS), np.float32)
-    normal: Float32 = log_power - log_power.mean(axis=0, dtype=np.float64).astype(np.float32)
-    deviation = np.sqrt(np.einsum("ij,ij->j", normal, normal, dtype=np.float64) / len(normal))
+    sample = log_power if counted is None or not counted.any() else log_power[counted]
+    mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
+    normal: Float32 = log_power - mean
+    around = normal if sample is log_power else sample - mean
+    deviation = np.sqrt(np.einsum("ij,ij->j", around, around, dtype=np.float64) / len(around))
     normal /= (deviation + 1e-2).astype(np.float32)
     return normal
+
+
+def near_voice(vocal: Float32, hops: int) -> Bool:
+    """Say which feature frames have a voice near: more than 15 % of the 16 s around, as far as there is recording.
+
+    Parameters
+    ----------
+    vocal : float32 [n]
+        Probability that a voice is heard, per emission frame.
+    hops : int
+        Feature frames per emission frame.
+
+    Returns
+    -------
+    bool [n * hops]
+    """
+    heard = np.concatenate([[0], np.cumsum(vocal > 0.5)])
+    beside = round(_NEAR_S / 2 * SAMPLE_RATE / HOP / hops)
+    at = np.arange(len(vocal))
+    low, high = np.maximum(at - beside, 0), np.minimum(at + beside + 1, len(vocal))
+    near: Bool = np.repeat(heard[high] - heard[low] > _NEAR_SHARE * (high - low), hops)
+    return near
