@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,35 +68,3 @@ def write_manifest(folder: Path, rows: Iterable[Utterance]) -> None:
         fields["phones"] = [[label, round(start, 4), round(end, 4)] for label, start, end in row.phones]
         lines.append(json.dumps(fields, ensure_ascii=False) + "\n")
     write_atomically(folder / "manifest.jsonl", "".join(lines).encode("utf-8"))
-
-
-@contextmanager
-def fresh_folder(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out` to fill, which takes its place if all goes well and is gone if not.
-
-    Hidden files of `out`, such as the marks of a release, are taken along.
-
-    Raises
-    ------
-    OutputError
-        If `out` holds anything else already, or cannot be made.
-    """
-    try:
-        if out.exists() and (not out.is_dir() or any(not one.name.startswith(".") for one in out.iterdir())):
-            raise OutputError(f"{out} is in use already: remove it, or name another folder")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {out}: {error.strerror or error}") from error
-    try:
-        yield folder
-        folder.chmod(0o755)
-        if out.exists():
-            for one in out.iterdir():
-                one.rename(folder / one.name)
-            out.rmdir()
-        folder.rename(out)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {out}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,8 @@ import soundfile
 
 from melisma.core.errors import InputError, MissingDependency
 from melisma.core.records import Float32
-from melisma.train.aligned_folder import Utterance, fresh_folder, write_audio, write_manifest
+from melisma.train.aligned_folder import Utterance, write_audio, write_manifest
+from melisma.train.fresh_folder import fresh_folder
 from melisma.train.takes import Span, Take, take_of
 from melisma.train.texts import Text
 

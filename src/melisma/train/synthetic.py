@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from melisma.core.errors import InputError
-from melisma.train.aligned_folder import Utterance, fresh_folder, write_audio, write_manifest
+from melisma.train.aligned_folder import Utterance, write_audio, write_manifest
 from melisma.train.espeak_voices import Mismatch, Reader, draw_singer, draw_speaker
+from melisma.train.fresh_folder import fresh_folder
 from melisma.train.texts import Text
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """What synthetic voices say: transcripts of the corpus, and sentences of our own for languages that it lacks.
 
-The sentences in the folder `sentences` were written for Melisma and are under its licence; none is from a published song.
+Those in the folder `sentences` were written for Melisma and are under its licence; none is from a published song.
 Serbian is written there in Latin letters and read in both of its alphabets.
 """
 
