@@ -73,10 +73,15 @@ def test_the_same_seed_gives_the_same_files_and_another_one_others(rendered, fon
     assert not set(contents(tmp_path / "a").values()) & set(contents(tmp_path / "c").values())
 
 
-def test_two_workers_do_what_one_does(rendered, font, tmp_path):
+def test_two_workers_do_what_one_does(rendered, font, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_BAND_SHARE", 1.0)  # a process of its own knows nothing of the stand-in
+    monkeypatch.setattr(module, "DURATION_S", (5.0, 6.0))
+    monkeypatch.setattr(module, "_FADE_S", (0.3, 4.0))
     for name, workers in (("a", 1), ("b", 2)):
         render_accompaniments(tmp_path / name, hours=0.003, seed=3, soundfont=font, workers=workers)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert len(contents(tmp_path / "a")) == 4
+    assert not rendered
 
 
 def test_finished_pieces_are_not_made_again(rendered, font, tmp_path):

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import logging
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from pydantic import BaseModel, ValidationError
 
-from melisma.core.errors import InputError, OutputError
-from melisma.core.files import write_atomically
+from melisma.core.errors import InputError
+from melisma.core.files import make_folder, write_atomically
 from melisma.core.records import Float32
 from melisma.synth.accompaniment import BEATS_PER_BAR, PROGRESSIONS, Band, Key
 from melisma.synth.speech import SAMPLE_RATE as BAND_RATE
 from melisma.train import fluidsynth
+from melisma.train.aligned_folder import write_audio
 from melisma.train.composer import compose
 from melisma.train.midi_score import smf
+from melisma.train.processes import in_order
 from melisma.train.sound_effects import Effects, process
 
 log = logging.getLogger(__name__)
@@ -96,7 +95,7 @@ def render_accompaniments(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Path:
-    """Fill a folder with accompaniments: stereo FLAC at 16 kHz and manifest.jsonl, as the noise folder has it.
+    """Fill a folder with accompaniments, stereo FLAC at 16 kHz, as the noise folder has it; return its manifest.
 
     Every piece depends on the seed and its number alone. Pieces that the manifest lists are not made again; it is
     written after each piece, so the folder can be used, and the work taken up, at any time.
@@ -116,11 +115,6 @@ def render_accompaniments(
     progress : callable, optional
         Called with the number of pieces done and the number of all.
 
-    Returns
-    -------
-    Path
-        The manifest.
-
     Raises
     ------
     InputError
@@ -134,13 +128,11 @@ def render_accompaniments(
     font = fluidsynth.find_soundfont(soundfont)
     fluidsynth.program()  # told before the work, not after the first piece of it
     manifest = out / "manifest.jsonl"
-    try:
-        (out / "music").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {out}: {error.strerror or error}") from error
+    make_folder(out)
     rows = _finished(manifest, plans, font)
     missing = [p for p in plans if p.id not in rows]
-    for done, row in enumerate(_make_all(missing, out, font, workers), len(plans) - len(missing) + 1):
+    made = in_order(partial(_make, out=out, font=font), missing, workers)
+    for done, row in enumerate(made, len(plans) - len(missing) + 1):
         rows[row.id] = row
         lines = (rows[key].model_dump_json() + "\n" for key in sorted(rows))
         write_atomically(manifest, "".join(lines).encode("utf-8"))
@@ -177,25 +169,11 @@ def _finished(manifest: Path, plans: tuple[Plan, ...], font: Path) -> dict[str, 
     return rows
 
 
-def _make_all(plans: list[Plan], out: Path, font: Path, workers: int) -> Iterator[_Row]:
-    make = partial(_make, out=out, font=font)
-    if workers <= 1 or len(plans) < 2:
-        yield from map(make, plans)
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        try:
-            yield from pool.map(make, plans)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 def _make(plan: Plan, out: Path, font: Path) -> _Row:
     """Compose, render and write one piece."""
     style, sound = render_piece(plan, font)
     audio = f"music/{plan.id}.flac"
-    buffer = io.BytesIO()
-    soundfile.write(buffer, sound, SAMPLE_RATE, "PCM_16", format="FLAC")
-    write_atomically(out / audio, buffer.getvalue())
+    write_audio(out / audio, sound)
     return _Row(
         id=plan.id,
         audio=audio,

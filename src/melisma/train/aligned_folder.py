@@ -12,12 +12,13 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import soundfile
 
-from melisma.core.errors import OutputError
-from melisma.core.files import write_atomically
+from melisma.core.errors import InputError
+from melisma.core.files import make_folder, write_atomically
 from melisma.core.records import Float32
 from melisma.train.takes import SAMPLE_RATE
 
@@ -39,18 +40,23 @@ class Utterance:
 
 
 def write_audio(path: Path, samples: Float32) -> None:
-    """Write a take as 16 bit FLAC, its folder made where missing.
+    """Write sound as 16 bit FLAC, whole or not at all; its folder is made where it is missing.
+
+    Parameters
+    ----------
+    path : Path
+    samples : float32 [n_samples] or [n_samples, 2]
+        Within ±1, at `SAMPLE_RATE`.
 
     Raises
     ------
     OutputError
         If it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    except (OSError, soundfile.SoundFileError) as error:
-        raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
+    buffer = BytesIO()
+    soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    make_folder(path.parent)
+    write_atomically(path, buffer.getvalue())
 
 
 def write_manifest(folder: Path, rows: Iterable[Utterance]) -> None:
@@ -68,3 +74,25 @@ def write_manifest(folder: Path, rows: Iterable[Utterance]) -> None:
         fields["phones"] = [[label, round(start, 4), round(end, 4)] for label, start, end in row.phones]
         lines.append(json.dumps(fields, ensure_ascii=False) + "\n")
     write_atomically(folder / "manifest.jsonl", "".join(lines).encode("utf-8"))
+
+
+def read_manifest(folder: Path) -> list[Utterance]:
+    """Read what `write_manifest` wrote, without the rows whose sound is gone; nothing where there is no manifest.
+
+    Raises
+    ------
+    InputError
+        If the manifest cannot be read, or is none of ours.
+    """
+    manifest = folder / "manifest.jsonl"
+    if not manifest.exists():
+        return []
+    try:
+        found = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+        rows = [
+            Utterance(**(row | {"phones": tuple((label, start, end) for label, start, end in row["phones"])}))
+            for row in found
+        ]
+        return [row for row in rows if (folder / row.audio).is_file()]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"cannot read {manifest}, which an earlier run left: {error}") from error

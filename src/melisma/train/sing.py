@@ -7,21 +7,18 @@ import hashlib
 import json
 import logging
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import soundfile
 
 from melisma.audio import decode
-from melisma.core.errors import AudioError, FormatError, InputError, OutputError
-from melisma.core.files import write_atomically
+from melisma.core.errors import AudioError, FormatError, InputError
+from melisma.core.files import make_folder, write_atomically
+from melisma.train.aligned_folder import Utterance, read_manifest, write_audio, write_manifest
+from melisma.train.processes import in_order
 from melisma.train.sung_time import Phone
 from melisma.train.sung_voice import CannotSing, SingConfig, check_phones, sing
 from melisma.train.world import SAMPLE_RATE
@@ -94,7 +91,7 @@ def sing_folder(
     config: SingConfig | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Sing clips until there are so many hours, and write them with their phone times.
+    """Sing clips until there are so many hours, write them with their phone times, and return the manifest.
 
     Languages take turns, and speakers within them, so that small languages are used up first. What is drawn for a clip
     depends on the seed, its id and the take only. A run that was cut off goes on where it was when it is called again;
@@ -105,19 +102,12 @@ def sing_folder(
     clips : iterable of AlignedClip
     out : Path
         The folder, made where it is missing: manifest.jsonl, sung.json (seed and settings) and the audio as FLAC.
-    hours : float
-        Of song.
-    seed : int
+    hours, seed : float, int
     workers : int
         Processes; 1 works in this one.
     config : SingConfig, optional
     progress : callable, optional
         Is told the hours done and wanted after each clip.
-
-    Returns
-    -------
-    Path
-        The manifest, each file of which is whole.
 
     Raises
     ------
@@ -128,35 +118,59 @@ def sing_folder(
     MissingDependency
         If pyworld is not installed.
     """
-    config = config or SingConfig()
+    job = _Job(out, seed, config or SingConfig())
     listed = list(clips)
     _check_request(listed, hours, workers)
-    _begin(out, seed, config)
-    manifest = out / "manifest.jsonl"
-    done = {row["id"]: row for row in _read_rows(manifest)}
-    rows: list[dict[str, Any]] = []
-    total_s, n_new = 0.0, 0
-    for row, new in _sung_rows(in_turn(listed, seed), out, done, _Job(seed, config), workers):
-        rows.append(row)
-        total_s, n_new = total_s + row["duration"], n_new + new
-        if progress:
-            progress(total_s / 3600, hours)
-        if total_s >= hours * 3600:
-            break
-        if new and n_new % _SAVE_EVERY == 0:
-            _write_rows(manifest, rows)
+    _begin(job)
+    rows = _sing_for(hours, listed, job, workers, progress)
     if not rows:
         raise InputError(f"none of the {len(listed)} clips could be sung: are their phone times right?")
-    if total_s < hours * 3600:
-        log.warning("the clips gave %.2f h of song, not %.2f h", total_s / 3600, hours)
-    _write_rows(manifest, rows)
-    return manifest
+    write_manifest(out, rows)
+    return out / "manifest.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
+    out: Path
     seed: int
     config: SingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class _Take:
+    """A clip to be sung for the nth time, and the row of an earlier run that has done so."""
+
+    clip: AlignedClip
+    n: int
+    done: Utterance | None
+
+    @property
+    def id(self) -> str:
+        return _name(self.clip, self.n)
+
+
+def _sing_for(
+    hours: float, clips: Sequence[AlignedClip], job: _Job, workers: int, progress: Progress | None
+) -> list[Utterance]:
+    """Sing, or find sung, so many hours, and keep the manifest up to date with what is new."""
+    done = {row.id: row for row in read_manifest(job.out)}
+    takes = (_Take(clip, n, done.get(_name(clip, n))) for clip, n in in_turn(clips, job.seed))
+    rows: list[Utterance] = []
+    total_s, n_new = 0.0, 0
+    for row in in_order(partial(_sung, job=job), takes, workers):
+        if row is None:
+            continue
+        rows.append(row)
+        total_s, n_new = total_s + row.duration, n_new + (row.id not in done)
+        if progress:
+            progress(total_s / 3600, hours)
+        if total_s >= hours * 3600:
+            return rows
+        if row.id not in done and n_new % _SAVE_EVERY == 0:
+            write_manifest(job.out, rows)
+    if rows:
+        log.warning("the clips gave %.2f h of song, not %.2f h", total_s / 3600, hours)
+    return rows
 
 
 def in_turn(clips: Sequence[AlignedClip], seed: int) -> Iterator[tuple[AlignedClip, int]]:
@@ -175,40 +189,12 @@ def _alternate(queues: Sequence[list[AlignedClip]]) -> Iterator[AlignedClip]:
         yield from (queue[i] for queue in queues if i < len(queue))
 
 
-def _sung_rows(
-    order: Iterator[tuple[AlignedClip, int]], out: Path, done: dict[str, dict[str, Any]], job: _Job, workers: int
-) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield rows in order, those that are there already and new ones, and whether they are new."""
-    if workers == 1:
-        for clip, take in order:
-            row = done.get(_name(clip, take)) or _sing_one(clip, take, out, job)
-            if row:
-                yield row, row["id"] not in done
-        return
-    # Forked children would share the locks of this process's threads.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting: deque[dict[str, Any] | Future[dict[str, Any] | None]] = deque()
-        try:
-            for clip, take in order:
-                waiting.append(done.get(_name(clip, take)) or pool.submit(_sing_one, clip, take, out, job))
-                if len(waiting) < 4 * workers:
-                    continue
-                first = waiting.popleft()
-                row = first if isinstance(first, dict) else first.result()
-                if row:
-                    yield row, row["id"] not in done
-            for first in waiting:
-                row = first if isinstance(first, dict) else first.result()
-                if row:
-                    yield row, row["id"] not in done
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _sing_one(clip: AlignedClip, take: int, out: Path, job: _Job) -> dict[str, Any] | None:
-    """Sing a clip and write its sound; None if it cannot be sung."""
-    name = _name(clip, take)
-    rng = np.random.default_rng([job.seed, take, _hash(clip.id)])
+def _sung(take: _Take, job: _Job) -> Utterance | None:
+    """Sing a clip and write its sound, unless that is done; None if it cannot be sung."""
+    if take.done:
+        return take.done
+    clip = take.clip
+    rng = np.random.default_rng([job.seed, take.n, _hash(clip.id)])
     try:
         waveform = decode.load(clip.audio, sample_rate=SAMPLE_RATE, downmix="mean")
         length_s = len(waveform.samples) / SAMPLE_RATE
@@ -216,25 +202,22 @@ def _sing_one(clip: AlignedClip, take: int, out: Path, job: _Job) -> dict[str, A
         phones = tuple((label, min(a, length_s), min(b, length_s)) for label, a, b in clip.phones)
         song = sing(waveform.samples, phones, job.config, rng)
     except (CannotSing, AudioError) as error:
-        log.info("leaving out %s: %s", name, error)
+        log.info("leaving out %s: %s", take.id, error)
         return None
-    audio = f"{_folder(clip.language)}/{hashlib.sha256(name.encode()).hexdigest()[:20]}.flac"
-    buffer = BytesIO()
-    soundfile.write(buffer, song.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    _make(out / audio)
-    write_atomically(out / audio, buffer.getvalue())
-    return {
-        "id": name,
-        "audio": audio,
-        "transcript": clip.transcript,
-        "duration": round(song.duration_s, 4),
-        "language": clip.language,
-        "speaker_id": clip.speaker_id,
-        "license": clip.license,
-        "source": f"{clip.source or clip.id}, made to sing",
-        "sung": True,
-        "phones": [[label, round(start, 4), round(end, 4)] for label, start, end in song.phones],
-    }
+    audio = f"{_folder(clip.language)}/{hashlib.sha256(take.id.encode()).hexdigest()[:20]}.flac"
+    write_audio(job.out / audio, song.samples)
+    return Utterance(
+        id=take.id,
+        audio=audio,
+        transcript=clip.transcript,
+        duration=round(song.duration_s, 4),
+        language=clip.language,
+        speaker_id=clip.speaker_id,
+        license=clip.license,
+        source=f"{clip.source or clip.id}, made to sing",
+        sung=True,
+        phones=song.phones,
+    )
 
 
 def _name(clip: AlignedClip, take: int) -> str:
@@ -264,39 +247,18 @@ def _check_request(clips: Sequence[AlignedClip], hours: float, workers: int) -> 
         seen.add(clip.id)
 
 
-def _begin(out: Path, seed: int, config: SingConfig) -> None:
+def _begin(job: _Job) -> None:
     """Say in the folder how it is made; refuse one that was begun in another way."""
-    path = out / "sung.json"
-    stamp = json.dumps({"seed": seed, "config": dataclasses.asdict(config)}, indent=1) + "\n"
+    path = job.out / "sung.json"
+    stamp = json.dumps({"seed": job.seed, "config": dataclasses.asdict(job.config)}, indent=1) + "\n"
     try:
         found = path.read_text("utf-8") if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    if found is not None and found != stamp:
-        raise InputError(f"{out} was begun with another seed or other settings: take a new folder, or empty this one")
-    _make(path)
     if found is None:
+        make_folder(job.out)
         write_atomically(path, stamp.encode("utf-8"))
-
-
-def _make(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {path.parent}: {error.strerror or error}") from error
-
-
-def _read_rows(manifest: Path) -> list[dict[str, Any]]:
-    """Read the rows of an earlier run whose sound is there."""
-    if not manifest.exists():
-        return []
-    try:
-        rows = [json.loads(line) for line in manifest.read_text("utf-8").splitlines()]
-        return [row for row in rows if (manifest.parent / row["audio"]).is_file()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"cannot read {manifest}, which an earlier run left: {error}") from error
-
-
-def _write_rows(manifest: Path, rows: Sequence[dict[str, Any]]) -> None:
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_atomically(manifest, text.encode("utf-8"))
+    elif found != stamp:
+        raise InputError(
+            f"{job.out} was begun with another seed or other settings: take a new folder, or empty this one"
+        )

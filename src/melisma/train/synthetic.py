@@ -7,10 +7,8 @@ flutter of espeak-ng's timbres runs on from word to word.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from melisma.core.errors import InputError
 from melisma.train.aligned_folder import Utterance, write_audio, write_manifest
 from melisma.train.espeak_voices import Mismatch, Reader, draw_singer, draw_speaker
 from melisma.train.fresh_folder import fresh_folder
+from melisma.train.processes import in_order
 from melisma.train.texts import Text
 
 log = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ def synthesise(
     shares: Mapping[str, float] = SHARES,
     progress: Progress | None = None,
 ) -> Path:
-    """Let espeak-ng's voices speak and sing texts for so many hours, and write them to an aligned speech folder.
+    """Let espeak-ng's voices speak and sing texts for so many hours, as an aligned speech folder; return its manifest.
 
     A take whose sounds are not those that the grapheme-to-phoneme step gives for its words is left out and another
     text taken; how many, and an example, is logged for each language.
@@ -95,11 +94,6 @@ def synthesise(
     progress : callable, optional
         Told the seconds done and wanted.
 
-    Returns
-    -------
-    Path
-        The manifest.
-
     Raises
     ------
     InputError
@@ -109,22 +103,26 @@ def synthesise(
     OutputError
         If the folder is in use or cannot be written.
     """
-    if not texts:
-        raise InputError("there is no text to speak: give one sentence at least")
-    if not 0 < hours < 1e5:
-        raise InputError(f"{hours} hours of speech cannot be made: ask for a positive number")
-    for language in sorted({text.language for text in texts}):
-        Reader(language)
+    _check_request(texts, hours)
     with fresh_folder(out) as folder:
-        jobs = list(_jobs(texts, hours * 3600, seed, shares, folder))
+        jobs = _jobs(texts, hours * 3600, seed, shares, folder)
         done: list[_Done] = []
-        for one in _work(jobs, workers):
+        for one in in_order(_do, jobs, workers):
             done.append(one)
             if progress:
                 progress(sum(d.seconds for d in done), hours * 3600)
         write_manifest(folder, [row for one in done for row in one.rows])
     _report(done)
     return out / "manifest.jsonl"
+
+
+def _check_request(texts: Sequence[Text], hours: float) -> None:
+    if not texts:
+        raise InputError("there is no text to speak: give one sentence at least")
+    if not 0 < hours < 1e5:
+        raise InputError(f"{hours} hours of speech cannot be made: ask for a positive number")
+    for language in sorted({text.language for text in texts}):
+        Reader(language)
 
 
 def _jobs(
@@ -143,14 +141,6 @@ def _jobs(
         n = max(1, round(wanted / _JOB_S))
         for i in range(n if wanted > 0 else 0):
             yield _Job(tuple(own), i, wanted / n, (seed, k, i), folder)
-
-
-def _work(jobs: Sequence[_Job], workers: int) -> Iterator[_Done]:
-    if workers <= 1:
-        yield from map(_do, jobs)
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_do, jobs)
 
 
 def _do(job: _Job) -> _Done:
