@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from melisma.core.errors import InputError
+from melisma.core.toml_files import read_toml
 from melisma.train.augment import AugmentConfig
 from melisma.train.rows import RowConfig
 
@@ -64,12 +63,4 @@ class PhoneTrainingConfig(BaseModel):
     @classmethod
     def read(cls, path: Path) -> PhoneTrainingConfig:
         """Read a TOML file; a wrong key or value is an error that names it."""
-        try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise InputError(f"cannot read the configuration {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} is no TOML: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        return read_toml(path, cls, "configuration")

@@ -13,16 +13,16 @@ import re
 import shlex
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from melisma.core.errors import InputError, OutputError, TrainingError
-from melisma.core.files import write_atomically
+from melisma.core.errors import InputError, TrainingError
+from melisma.core.files import make_folder, write_atomically
+from melisma.core.toml_files import read_toml
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _DONE, _BEGUN = ".done.json", ".begun.json"
@@ -77,15 +77,7 @@ def read_recipe(path: Path) -> tuple[StepRow, ...]:
     InputError
         If the file is missing, no TOML, or a step is not as it must be; it names the key.
     """
-    try:
-        steps = _Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).step
-    except OSError as error:
-        raise InputError(f"cannot read the recipe {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    steps = read_toml(path, _Recipe, "recipe").step
     seen: set[str] = set()
     for step in steps:
         if step.name in seen:
@@ -219,10 +211,7 @@ def release(
     run = run or run_step
     left = tuple(step for step in steps if not step.done)
     for step in left:
-        try:
-            step.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot make the folder {step.folder}: {error.strerror or error}") from error
+        make_folder(step.folder)
         mark = (json.dumps({"key": step.key, "command": str(step)}, ensure_ascii=False) + "\n").encode("utf-8")
         write_atomically(step.folder / _BEGUN, mark)
         if report:
