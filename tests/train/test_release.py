@@ -92,9 +92,115 @@ def test_a_step_that_was_done_with_other_inputs_is_not_taken_for_done(recipe, na
 def test_a_step_that_was_begun_is_not_gone_on_with_under_another_command(recipe):
     with pytest.raises(TrainingError):
         release(steps_of(recipe), run=Machine(fails="ctc"))
-    recipe.write_text(RECIPE.replace('"-o", "{out}"]', '"-q", "-o", "{out}"]', 1), encoding="utf-8")
+    recipe.write_text(RECIPE.replace('"-o", "{out}"]', '"--noise", "{corpus}", "-o", "{out}"]', 1), encoding="utf-8")
     with pytest.raises(InputError, match=r"the step ctc in .* was begun with another command or other inputs"):
         steps_of(recipe)
+
+
+EXPORTED = """
+[[step]]
+name = "ctc"
+command = ["train", "phone", "{recipe}/ctc.toml", "--corpus", "{corpus}", "-o", "{out}"]
+
+[[step]]
+name = "rows"
+command = ["train", "rows", "{recipe}/ctc.toml", "--init", "{ctc}/checkpoint.pt", "-o", "{out}"]
+
+[[step]]
+name = "export"
+command = ["train", "export", "{recipe}/ctc.toml", "{rows}/checkpoint.pt", "-o", "{out}"]
+
+[[step]]
+name = "onsets"
+command = ["train", "onsets", "{export}/phone-1.onnx", "--speech", "{corpus}", "--jobs", "2", "-v"]
+"""
+CONFIG = 'seed = 1\nshares = { a = 1, b = 2 }\n[card]\nmodel_id = "phone-1"\ntitle = "Phones"\n'
+
+
+@pytest.fixture
+def exported(recipe):
+    """A recipe of two trainings on one configuration and an export, all done."""
+    recipe.write_text(EXPORTED, encoding="utf-8")
+    (recipe.parent / "ctc.toml").write_text(CONFIG, encoding="utf-8")
+    release(steps_of(recipe), run=Machine())
+    return recipe
+
+
+def keys_of(recipe) -> dict[str, str]:
+    """Plan into an empty folder, where nothing is done and so nothing can be stale."""
+    here = recipe.parent
+    return {s.name: s.key for s in plan(recipe, {"corpus": here / "corpus", "songs": here / "songs"}, here / "empty")}
+
+
+def test_another_card_makes_another_export_of_the_same_training(exported):
+    before = keys_of(exported)
+    (exported.parent / "ctc.toml").write_text(CONFIG.replace("Phones", "Sounds"), encoding="utf-8")
+    after = keys_of(exported)
+    assert {name for name in before if before[name] != after[name]} == {"export", "onsets"}
+    with pytest.raises(InputError, match=r"the step export in .*/out/export was begun with another command or other"):
+        steps_of(exported)
+    for name in ("export", "onsets"):
+        shutil.rmtree(exported.parent / "out" / name)
+    again = Machine()
+    release(steps_of(exported), run=again)
+    assert again.names == ["export", "onsets"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# the first one\n{CONFIG}",
+        CONFIG.replace("seed = 1\nshares = { a = 1, b = 2 }", "shares = { b = 2, a = 1 }\nseed=1"),
+    ],
+    ids=["comment", "order"],
+)
+def test_what_a_configuration_does_not_say_decides_nothing(exported, text):
+    before = keys_of(exported)
+    (exported.parent / "ctc.toml").write_text(text, encoding="utf-8")
+    assert keys_of(exported) == before
+    assert all(step.done for step in steps_of(exported))
+
+
+@pytest.mark.parametrize(
+    "text", [CONFIG.replace("seed = 1", "seed = 2"), CONFIG.replace("b = 2", "b = 3"), CONFIG.replace("seed = 1", "")]
+)
+def test_another_training_makes_everything_after_it_anew(exported, text):
+    before = keys_of(exported)
+    (exported.parent / "ctc.toml").write_text(text, encoding="utf-8")
+    after = keys_of(exported)
+    assert all(before[name] != after[name] for name in before)
+
+
+def test_a_card_decides_what_anything_but_a_training_does(exported):
+    """Only commands that are known to read a part of a configuration are taken to read a part."""
+    exported.write_text(EXPORTED.replace('"train", "rows"', '"train", "strange"'), encoding="utf-8")
+    before = keys_of(exported)
+    (exported.parent / "ctc.toml").write_text(CONFIG.replace("Phones", "Sounds"), encoding="utf-8")
+    after = keys_of(exported)
+    assert {name for name in before if before[name] == after[name]} == {"ctc"}
+
+
+@pytest.mark.parametrize(
+    "options", ['"--jobs", "4", "-v"', '"--jobs=2"', '"--quiet"', '"--jobs", "2", "--workers", "3"']
+)
+def test_how_many_processes_work_and_what_they_say_decides_nothing(exported, options):
+    before = keys_of(exported)
+    exported.write_text(EXPORTED.replace('"--jobs", "2", "-v"', options), encoding="utf-8")
+    assert keys_of(exported) == before
+
+
+def test_what_a_command_says_decides_what_is_kept_of_it(exported):
+    kept = EXPORTED + 'stdout = "said.txt"\n'
+    exported.write_text(kept, encoding="utf-8")
+    before = keys_of(exported)["onsets"]
+    exported.write_text(kept.replace(', "-v"', ""), encoding="utf-8")
+    assert keys_of(exported)["onsets"] != before
+
+
+def test_a_configuration_that_is_no_toml_is_one_sentence(exported):
+    (exported.parent / "ctc.toml").write_text("seed = ", encoding="utf-8")
+    with pytest.raises(InputError, match=r"^.*/ctc\.toml is no TOML: "):
+        steps_of(exported)
 
 
 def test_what_builds_on_a_step_that_is_done_anew_is_stale(recipe):

@@ -22,10 +22,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from melisma.core.errors import InputError, TrainingError
 from melisma.core.files import make_folder, write_atomically
-from melisma.core.toml_files import read_toml
+from melisma.core.toml_files import read_tables, read_toml
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _DONE, _BEGUN = ".done.json", ".begun.json"
+
+# What decides nothing about a result: how much a command says, and in how many processes it works.
+_TALK, _PROCESSES = frozenset(("-q", "--quiet", "-v", "--verbose")), frozenset(("--jobs", "--workers"))
+# Who reads which part of a configuration: the card is what an export writes beside a model, and no training reads it.
+_TRAINS, _EXPORTS = frozenset((("train", "phone"), ("train", "rows"))), frozenset((("train", "export"),))
 
 
 class StepRow(BaseModel):
@@ -56,7 +61,7 @@ class Step:
     folder: Path
     stdout: Path | None
     environment: Mapping[str, str]
-    key: str  # hash of the command, of the inputs that it names and of the steps that it builds on
+    key: str  # hash of what decides the result: the command, the inputs that it names, the steps that it builds on
     done: bool
 
     def __str__(self) -> str:
@@ -124,7 +129,7 @@ def plan(recipe: Path, inputs: Mapping[str, Path], out: Path) -> tuple[Step, ...
 
 
 def _filled(recipe: Path, row: StepRow, places: Mapping[str, Path], keys: Mapping[str, str]) -> Step:
-    facts: list[object] = [row.model_dump(mode="json")]
+    facts: list[object] = [_deciding(row), row.stdout, row.environment]
 
     def put(text: str) -> str:
         def place(match: re.Match[str]) -> str:
@@ -140,7 +145,7 @@ def _filled(recipe: Path, row: StepRow, places: Mapping[str, Path], keys: Mappin
         names = _PLACE.findall(text)
         if names and not keys.keys() & set(names) and "out" not in names:
             begins = text.rfind("=", 0, text.index("{")) + 1  # of NAME={place}
-            facts.append([text, _digest(Path(_PLACE.sub(place, text[begins:])))])
+            facts.append([text, _digest(Path(_PLACE.sub(place, text[begins:])), row.command[:2])])
         return filled
 
     command = tuple(put(part) for part in row.command)
@@ -180,8 +185,25 @@ def _mark(path: Path, name: str, key: str) -> bool:
     return True
 
 
-def _digest(path: Path) -> str:
-    """Return what tells one input from another: of a folder its manifest, or else the names and sizes of its files."""
+def _deciding(row: StepRow) -> tuple[str, ...]:
+    """Return the parts of a command that decide its result, or what it prints where that is kept."""
+    if row.stdout:
+        return row.command
+    parts, kept = iter(row.command), []
+    for part in parts:
+        if part in _PROCESSES:
+            next(parts, None)  # their number
+        elif part not in _TALK and part.partition("=")[0] not in _PROCESSES:
+            kept.append(part)
+    return tuple(kept)
+
+
+def _digest(path: Path, command: tuple[str, ...]) -> str:
+    """Return what tells one input of a command from another.
+
+    Of a folder that is its manifest, or else the names and sizes of its files; of a configuration what the command
+    reads of it, without its comments.
+    """
     digest = hashlib.sha256()
     try:
         if path.is_dir() and (path / "manifest.jsonl").is_file():
@@ -189,10 +211,14 @@ def _digest(path: Path) -> str:
         if path.is_dir():
             for file in sorted(p for p in path.rglob("*") if p.is_file()):
                 digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
-        elif path.exists():
-            digest.update(path.read_bytes())
-        else:
+        elif not path.exists():
             raise InputError(f"there is no {path}, which a step of the recipe names")
+        elif path.suffix == ".toml" and command in _TRAINS | _EXPORTS:
+            tables = read_tables(path, "configuration")
+            read = {key: value for key, value in tables.items() if (key == "card") == (command in _EXPORTS)}
+            digest.update(json.dumps(read, sort_keys=True, default=str).encode("utf-8"))
+        else:
+            digest.update(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     return digest.hexdigest()
