@@ -29,6 +29,18 @@ def test_show(runner):
     assert shown["labels"] == list(card.labels)
 
 
+def test_show_tells_languages_of_recordings_from_those_of_synthesised_voices(runner):
+    card = embedded.cards()[0]
+    result = runner.invoke(app, ["models", "show", card.model_id])
+    assert f"\nlanguages: {' '.join(card.languages)}\n" in result.stdout
+    assert f"\nfrom synthesised voices only: {' '.join(card.synthetic_languages)}\n" in result.stdout
+    assert {"hr", "sr", "bs"} <= set(card.synthetic_languages)
+    shown = json.loads(runner.invoke(app, ["models", "show", card.model_id, "--json"]).stdout)
+    assert (shown["languages"], shown["synthetic_languages"]) == (list(card.languages), list(card.synthetic_languages))
+    listed = runner.invoke(app, ["models", "list"]).stdout.splitlines()[1].split()
+    assert str(len(card.languages) + len(card.synthetic_languages)) in listed
+
+
 def test_an_unknown_model_lists_those_that_exist(runner):
     result = runner.invoke(app, ["models", "show", "none"])
     assert result.exit_code == 2

@@ -44,6 +44,13 @@ def test_a_card_holds_the_facts_and_what_people_read(folder):
     assert embedded.cards() == (card,)
 
 
+def test_a_card_tells_languages_of_recordings_from_those_of_synthesised_voices(folder):
+    assert embedded.card("tiny").synthetic_languages == ()  # as in cards that were written before there was a list
+    (folder / "tiny.json").write_text(json.dumps(FACTS | {"synthetic_languages": ["hr", "sr"]}), encoding="utf-8")
+    card = embedded.read_card(folder / "tiny.onnx")
+    assert (card.languages, card.synthetic_languages) == (("fr",), ("hr", "sr"))
+
+
 def test_an_unknown_model_lists_those_that_exist(folder):
     with pytest.raises(UnknownName, match="no embedded model is called 'huge'; there are: tiny"):
         embedded.card("huge")
@@ -81,6 +88,7 @@ def test_shipped_cards_keep_their_promises():
         assert card.labels == ("", *INVENTORY)
         assert card.licence
         assert card.languages
+        assert not set(card.languages) & set(card.synthetic_languages)
         assert card.reach > 0
         assert set(card.onset_shifts_s) <= set(INVENTORY)
         assert all(abs(shift) < 0.2 for shift in card.onset_shifts_s.values())
@@ -107,7 +115,7 @@ def test_shipped_models_open_and_have_the_promised_shapes():
 @pytest.mark.parametrize(
     ("key", "value"),
     [("hops", 0), ("hops", "3"), ("reach", -5), ("reach", "a"), ("onset_shifts_s", [1]), ("onset_shifts_s", {"a": "x"}),
-     ("onset_shifts_s", {"a": float("nan")}), ("onset_shifts_s", {"a": 20})],
+     ("onset_shifts_s", {"a": float("nan")}), ("onset_shifts_s", {"a": 20}), ("synthetic_languages", 3)],
 )  # fmt: skip
 def test_facts_that_no_engine_can_use_are_refused(folder, key, value):
     (folder / "tiny.json").write_text(json.dumps(FACTS | {key: value}), encoding="utf-8")

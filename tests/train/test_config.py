@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from melisma.core.errors import InputError
 from melisma.train.augment import AugmentConfig
 from melisma.train.config import PhoneTrainingConfig
+from melisma.train.texts import own_texts
 
 
 @pytest.mark.parametrize(
@@ -19,6 +22,10 @@ from melisma.train.config import PhoneTrainingConfig
         ("[augment]\nfreq_mask_max = 65", r"augment\.freq_mask_max: Input should be less than or equal to 64"),
         ('[card]\nmodel_id = "../up"', r"card\.model_id: String should match pattern"),
         ("[card]\nauthor = 1", r"card\.author: Extra inputs are not permitted"),
+        (
+            '[card]\nlanguages = ["fr", "hr"]\nsynthetic_languages = ["hr"]',
+            "card: Value error, hr cannot be heard from recordings and from synthesised voices only",
+        ),
         ("channels = ", r"config\.toml is no TOML"),
     ],
 )
@@ -52,3 +59,19 @@ def test_the_configurations_that_ship_can_be_read(pytestconfig):
     assert paths
     for path in paths:
         assert PhoneTrainingConfig.read(path).card.model_id == path.stem
+
+
+HEARD = [
+    path for path in sorted((Path(__file__).parents[2] / "configs").glob("*.toml")) if "espeak = " in path.read_text()
+]
+
+
+@pytest.mark.parametrize("path", HEARD, ids=lambda path: path.name)
+def test_the_card_of_a_model_that_hears_our_own_sentences_names_their_languages(path):
+    card = PhoneTrainingConfig.read(path).card
+    assert {text.language for text in own_texts()} <= {*card.languages, *card.synthetic_languages}
+    assert {"hr", "sr", "bs"} <= set(card.synthetic_languages)  # there are no recordings of them at hand
+
+
+def test_some_released_model_hears_them():
+    assert HEARD

@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from melisma.cli.main import app
-from melisma.core.errors import InputError
+from melisma.core.errors import InputError, OutputError
 from melisma.models import embedded
 from melisma.models.features import N_MELS, STRIDE
 from melisma.models.phone_net import PhoneNet, PhoneNetConfig
@@ -124,7 +124,7 @@ def test_the_averaged_network_is_the_one_that_is_exported(checkpoint):
 
 
 def test_an_export_is_a_model_that_the_package_can_embed(checkpoint, tmp_path, monkeypatch):
-    card = CardFacts(model_id="tiny-1", title="Tiny", licence="CC0-1.0", languages=("en",))
+    card = CardFacts(model_id="tiny-1", title="Tiny", licence="CC0-1.0", languages=("en",), synthetic_languages=("hr",))
     path = export(checkpoint, tmp_path / "out", card)
     facts = json.loads((tmp_path / "out" / "tiny-1.json").read_text(encoding="utf-8"))
     assert path == tmp_path / "out" / "tiny-1.onnx"
@@ -137,6 +137,7 @@ def test_an_export_is_a_model_that_the_package_can_embed(checkpoint, tmp_path, m
     finally:
         embedded.cards.cache_clear()
     assert embedded_card.labels == ("", *INVENTORY)
+    assert (embedded_card.languages, embedded_card.synthetic_languages) == (("en",), ("hr",))
     assert embedded_card.onset_shifts_s == {}
     assert embedded_card.reach >= load_average(checkpoint).config.reach
     assert embedded_card.n_parameters == sum(p.numel() for p in load_average(checkpoint).parameters())
@@ -204,3 +205,9 @@ def test_the_command_refuses_a_damaged_checkpoint_and_writes_nothing(tmp_path):
     assert run.exit_code == 2
     assert run.stderr == f"error: {tmp_path / 'checkpoint.pt'} is no checkpoint, or a damaged one\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(checkpoint, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"cannot make the folder .*/file: File exists$"):
+        export(checkpoint, tmp_path / "file", CardFacts())

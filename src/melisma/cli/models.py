@@ -27,7 +27,7 @@ def list_models(as_json: AsJson = False, verbose: Verbose = False) -> None:
         return
     rows = [("id", "revision", "licence", "size", "languages", "")]
     rows += [
-        (c.model_id, c.revision, c.licence, f"{c.size_bytes / 1e6:.1f} MB", str(len(c.languages)), c.title)
+        (c.model_id, c.revision, c.licence, f"{c.size_bytes / 1e6:.1f} MB", str(_n_languages(c)), c.title)
         for c in found
     ]
     print_table(rows)
@@ -50,8 +50,14 @@ def show(
     typer.echo(f"{card.title} ({card.model_id}, revision {card.revision})")
     typer.echo(f"licence {card.licence}, {card.n_parameters:,} parameters, {card.size_bytes:,} bytes")
     typer.echo(f"languages: {' '.join(card.languages)}")
+    if card.synthetic_languages:
+        typer.echo(f"from synthesised voices only: {' '.join(card.synthetic_languages)}")
     typer.echo(f"labels: {' '.join(card.labels)}")
     typer.echo(f"\n{card.card_text.strip()}")
+
+
+def _n_languages(card: ModelCard) -> int:
+    return len(card.languages) + len(card.synthetic_languages)
 
 
 def _facts(card: ModelCard) -> dict[str, Any]:
@@ -61,6 +67,7 @@ def _facts(card: ModelCard) -> dict[str, Any]:
         "title": card.title,
         "licence": card.licence,
         "languages": list(card.languages),
+        "synthetic_languages": list(card.synthetic_languages),
         "n_parameters": card.n_parameters,
         "size_bytes": card.size_bytes,
     }

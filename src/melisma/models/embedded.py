@@ -23,7 +23,7 @@ class ModelCard:
     revision: str  # first 16 hexadecimal digits of the SHA-256 of the ONNX file
     title: str
     licence: str  # SPDX
-    languages: tuple[str, ...]  # languages of the training recordings
+    languages: tuple[str, ...]  # heard from recordings
     labels: tuple[str, ...]  # label 0 is the blank
     n_parameters: int
     size_bytes: int
@@ -32,6 +32,7 @@ class ModelCard:
     path: Path
     hops: int = STRIDE  # feature frames of 10 ms per emission frame
     weights: str = "float16"  # how they are stored; int8 with a scale per channel is half as large again
+    synthetic_languages: tuple[str, ...] = ()  # heard from synthesised voices only
     # What to add to the onset of a word that begins with a label, in seconds, as measured on held-out speakers.
     onset_shifts_s: Mapping[str, float] = field(default_factory=dict)
 
@@ -56,6 +57,7 @@ def read_card(path: Path) -> ModelCard:
     try:
         facts = json.loads(path.with_name(f"{stem}.json").read_text(encoding="utf-8"))
         facts |= {key: tuple(facts[key]) for key in ("languages", "labels")}
+        facts["synthetic_languages"] = tuple(facts.get("synthetic_languages", ()))
         facts["onset_shifts_s"] = {str(k): float(v) for k, v in facts.get("onset_shifts_s", {}).items()}
         if not all(abs(shift) < 10 for shift in facts["onset_shifts_s"].values()):
             raise ValueError("an onset is shifted by ten seconds or more")

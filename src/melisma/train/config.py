@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from melisma.core.toml_files import read_toml
 from melisma.train.augment import AugmentConfig
@@ -23,8 +23,16 @@ class CardFacts(BaseModel):
     model_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = "phone-dev"
     title: str = "Phones of many languages"
     licence: str = "Apache-2.0"
-    languages: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()  # heard from recordings
+    synthetic_languages: tuple[str, ...] = ()  # heard from synthesised voices only
     weights: Storage = "float16"
+
+    @model_validator(mode="after")
+    def _one_list_each(self) -> CardFacts:
+        both = set(self.languages) & set(self.synthetic_languages)
+        if both:
+            raise ValueError(f"{min(both)} cannot be heard from recordings and from synthesised voices only")
+        return self
 
 
 class PhoneTrainingConfig(BaseModel):

@@ -17,7 +17,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from melisma.core.errors import InputError
-from melisma.core.files import write_atomically
+from melisma.core.files import make_folder, write_atomically
 from melisma.models.features import N_MELS, STRIDE
 from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
@@ -123,7 +123,7 @@ def export(checkpoint: Path, folder: Path, card: CardFacts) -> Path:
     net = load_average(checkpoint)
     data = to_onnx(net, card.weights).SerializeToString()
     name = card.model_id
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     known = {
         "revision": hashlib.sha256(data).hexdigest()[:16],
         "labels": ["", *INVENTORY],
