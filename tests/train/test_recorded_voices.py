@@ -73,3 +73,10 @@ def test_without_any_voice_the_sentence_says_what_to_install(tmp_path, monkeypat
 def test_texts_in_other_languages_alone_are_refused(tmp_path):
     with pytest.raises(InputError, match="none of the texts is in a language of these voices: en, ru"):
         speak_texts([Text("hr", "more")], tmp_path / "out", hours=1.0, seed=1)
+
+
+@pytest.mark.parametrize("hours", [0.0, -1.0, float("nan"), float("inf")])
+def test_hours_that_cannot_be_filled_are_refused(tmp_path, hours):
+    with pytest.raises(InputError, match=f"^{hours} hours of speech cannot be made: ask for a positive number$"):
+        speak_texts([Text("en", "see me")], tmp_path / "out", hours=hours, seed=1)
+    assert list(tmp_path.iterdir()) == []

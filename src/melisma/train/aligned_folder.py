@@ -39,6 +39,18 @@ class Utterance:
     phones: tuple[tuple[str, float, float], ...]
 
 
+def check_hours(hours: float) -> None:
+    """Refuse to fill a folder with no speech, or with speech without end.
+
+    Raises
+    ------
+    InputError
+        If the hours are no positive number.
+    """
+    if not 0 < hours < 1e5:
+        raise InputError(f"{hours} hours of speech cannot be made: ask for a positive number")
+
+
 def write_audio(path: Path, samples: Float32) -> None:
     """Write sound as 16 bit FLAC, whole or not at all; its folder is made where it is missing.
 

@@ -21,7 +21,7 @@ import soundfile
 
 from melisma.core.errors import InputError, MissingDependency
 from melisma.core.records import Float32
-from melisma.train.aligned_folder import Utterance, write_audio, write_manifest
+from melisma.train.aligned_folder import Utterance, check_hours, write_audio, write_manifest
 from melisma.train.fresh_folder import fresh_folder
 from melisma.train.takes import Span, Take, take_of
 from melisma.train.texts import Text
@@ -109,12 +109,13 @@ def speak_texts(texts: Sequence[Text], out: Path, *, hours: float, seed: int) ->
     Raises
     ------
     InputError
-        If none of the texts is in a language of a voice, or most takes come to nothing.
+        If no text is in a language of a voice, the hours are no positive number, or most takes come to nothing.
     MissingDependency
         If no voice is installed.
     OutputError
         If the folder is in use or cannot be written.
     """
+    check_hours(hours)
     of = {language: [text for text in texts if text.language == language] for language in _SPEAKABLE}
     voices = [voice for voice in VOICES if of[voice.language] and _installed(voice)]
     if not any(of.values()):

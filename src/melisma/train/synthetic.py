@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from melisma.core.errors import InputError
-from melisma.train.aligned_folder import Utterance, write_audio, write_manifest
+from melisma.train.aligned_folder import Utterance, check_hours, write_audio, write_manifest
 from melisma.train.espeak_voices import Mismatch, Reader, draw_singer, draw_speaker
 from melisma.train.fresh_folder import fresh_folder
 from melisma.train.processes import in_order
@@ -119,8 +119,7 @@ def synthesise(
 def _check_request(texts: Sequence[Text], hours: float) -> None:
     if not texts:
         raise InputError("there is no text to speak: give one sentence at least")
-    if not 0 < hours < 1e5:
-        raise InputError(f"{hours} hours of speech cannot be made: ask for a positive number")
+    check_hours(hours)
     for language in sorted({text.language for text in texts}):
         Reader(language)
 
