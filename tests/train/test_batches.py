@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +69,29 @@ def test_a_step_has_the_same_batch_whoever_asks_and_whenever(corpus, noise, tmp_
     for step in reversed(range(one.n_steps)):
         assert same(other.batch(step), forwards[step])
     assert not same(forwards[-1], forwards[-2])
+
+
+@pytest.fixture
+def restless():
+    """Threads that take turns as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("restless")
+def test_threads_that_ask_at_once_get_the_batches_of_their_steps():
+    clips = [dataclasses.replace(clip(6 + n), labels=np.array([n], np.int64)) for n in range(1, 11)]
+    config = PhoneTrainingConfig(passes=1000, clean_passes=1000, batch_s=0.3)
+    one, other = Sampler(clips, [], config), Sampler(clips, [], config)
+    # Steps of many passes, jumbled: each thread keeps falling into a pass that another is just leaving.
+    steps = np.random.default_rng(1).permutation(one.n_steps).tolist()
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda step: one.batch(step).labels.tolist(), steps))
+    right = [other.batch(step).labels.tolist() for step in range(other.n_steps)]
+    assert made == [right[step] for step in steps]
+    assert len(steps) > 2000
 
 
 def test_another_seed_gives_other_batches(corpus, noise, tmp_path):

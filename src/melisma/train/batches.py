@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -68,8 +69,8 @@ class Sampler:
     def __init__(self, clips: list[Clip], noises: list[Noise], config: PhoneTrainingConfig) -> None:
         self.clips, self.noises, self.config = clips, noises, config
         self.augment = config.augment
-        self._pass, self._plan = -1, list[list[int]]()
-        self.n_per_pass = len(self._batches_of(0))
+        self._plan_of = lru_cache(2)(self._batches_of)  # two: threads that make batches may be in two passes
+        self.n_per_pass = len(self._plan_of(0))
         self.n_steps = int(config.passes * self.n_per_pass)
 
     def _batches_of(self, number: int) -> list[list[int]]:
@@ -83,12 +84,10 @@ class Sampler:
         return plan[: self.n_per_pass]
 
     def batch(self, step: int) -> Batch:
-        """Make the batch of a step."""
+        """Make the batch of a step; threads may ask at once."""
         number, index = divmod(step, self.n_per_pass)
-        if number != self._pass:
-            self._plan, self._pass = self._batches_of(number), number
         rng = np.random.default_rng([self.config.seed, 11, step])
-        clips = [self.clips[i] for i in self._plan[index]]
+        clips = [self.clips[i] for i in self._plan_of(number)[index]]
         done = step / self.n_per_pass - self.config.clean_passes
         if done < 0:
             return collate([plain(clip) for clip in clips], self.config.stride)
