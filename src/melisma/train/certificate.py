@@ -72,10 +72,13 @@ class Certificate:
     shared_transcripts: int  # sentences that a held-out speaker and another of the training both say
     checked: tuple[str, ...] = CHECKED
 
+    def to_json(self) -> bytes:
+        """Return it as a file holds it."""
+        return (json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
     def write(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
-        text = json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
-        write_atomically(path, text.encode("utf-8"))
+        write_atomically(path, self.to_json())
 
 
 def read(path: Path) -> Certificate:

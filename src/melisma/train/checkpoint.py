@@ -1,0 +1,58 @@
+"""Checkpoints of a training: written whole or not at all, read on whatever machine without running what is in them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import torch
+
+from melisma.core.errors import InputError, OutputError
+
+CHECKPOINT = "checkpoint.pt"  # in the folder of a training
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, its tensors onto the CPU wherever they were written; nothing in it is run.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or holds anything but tensors and plain values.
+    """
+    try:
+        with path.open("rb") as file:
+            whole = is_zipfile(file)
+    except OSError as error:
+        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
+    try:
+        # Anything but a whole zip file would go to torch's reader of old pickles.
+        state = torch.load(path, map_location="cpu", weights_only=True) if whole else None
+    except Exception as error:  # torch raises whatever it stumbles over
+        raise InputError(f"{path} is no checkpoint, or a damaged one") from error
+    if not isinstance(state, dict):
+        raise InputError(f"{path} is no checkpoint, or a damaged one")
+    return state
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    partial = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {path.parent}: {error.strerror or error}") from error
+    try:
+        torch.save(state, partial)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"cannot write the checkpoint {path}: {error}") from error
