@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,23 @@ def one_thread(monkeypatch):
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def as_if_from_cuda():
+    """Change a checkpoint to what torch writes on a GPU: the same file, but for the device that tensors belong on."""
+
+    def change(path: Path) -> None:
+        with zipfile.ZipFile(path) as given:
+            parts = {name: given.read(name) for name in given.namelist()}
+        (pickled,) = (name for name in parts if name.endswith("/data.pkl"))
+        assert parts[pickled].count(b"X\x03\x00\x00\x00cpu") == 1  # and a reference to it from every other tensor
+        parts[pickled] = parts[pickled].replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
+        with zipfile.ZipFile(path, "w") as changed:
+            for name, data in parts.items():
+                changed.writestr(name, data)
+
+    return change
 
 
 def tones(transcript: str, language: str, rng: np.random.Generator) -> np.ndarray:

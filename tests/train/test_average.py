@@ -9,15 +9,18 @@ torch = pytest.importorskip("torch")
 from typer.testing import CliRunner  # noqa: E402
 
 from melisma.cli.main import app  # noqa: E402
+from melisma.train.checkpoint import read_checkpoint  # noqa: E402
 from melisma.train.config import PhoneTrainingConfig  # noqa: E402
 from melisma.train.export import load_average  # noqa: E402
-from melisma.train.phone import Trainer, read_checkpoint  # noqa: E402
+from melisma.train.origin import Origin  # noqa: E402
+from melisma.train.trainer import Trainer  # noqa: E402
 
 
 def checkpoint(folder, seed, **changes):
     folder.mkdir()
     given = {"channels": 8, "dilations": (1, 2), **changes}
     trainer = Trainer(PhoneTrainingConfig.model_validate({"seed": seed, **given}), folder)
+    trainer.origin = Origin({"speech": folder.name}, None, frozenset({folder.name, "both"}), True)
     trainer.save()
     return trainer.checkpoint
 
@@ -46,6 +49,9 @@ def test_weights_lie_between_the_two_and_a_new_head_stays(later, earlier, tmp_pa
     assert torch.equal(made["fine.weight"], mine["fine.weight"])
     assert made["stem_norm.num_batches_tracked"] == mine["stem_norm.num_batches_tracked"]
     assert load_average(out).config.channels == 8  # it can be exported
+    origin = read_checkpoint(out)["origin"]
+    assert origin["speakers"] == ["both", "earlier", "later"]
+    assert (origin["manifests"], origin["whole"]) == ({"speech": "later"}, True)
 
 
 def test_networks_of_another_shape_are_refused_and_nothing_is_written(later, tmp_path):

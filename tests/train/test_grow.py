@@ -12,7 +12,7 @@ from melisma.models.features import N_MELS, STRIDE
 from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.train.config import PhoneTrainingConfig
 from melisma.train.grow import grown
-from melisma.train.phone import Trainer
+from melisma.train.trainer import Trainer
 
 N_LABELS, N_FRAMES = 20, 32
 SHAPE = (2, N_MELS, STRIDE * N_FRAMES)

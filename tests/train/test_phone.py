@@ -1,21 +1,20 @@
 from __future__ import annotations
 
+import hashlib
 import json
 
-import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from melisma.cli.main import app
 from melisma.core.errors import InputError
-from melisma.models.features import N_MELS
-from melisma.train import phone
-from melisma.train.augment import plain
-from melisma.train.batches import collate
+from melisma.train import certificate, phone
 from melisma.train.config import PhoneTrainingConfig
-from melisma.train.corpus import Clip, load_speech
-from melisma.train.phone import Trainer, train
+from melisma.train.corpus import load_speech
+from melisma.train.origin import mark
+from melisma.train.phone import _ahead, train
+from melisma.train.trainer import Trainer
 
 TINY = PhoneTrainingConfig(
     channels=16,
@@ -63,17 +62,18 @@ def weights(out) -> dict[str, torch.Tensor]:
 
 
 def test_an_interrupted_run_ends_with_the_same_bits(corpus, noise, tmp_path):
-    train(TINY, corpus, noise, tmp_path / "whole", report_every=1, workers=1)
+    given = {"report_every": 1, "workers": 1, "device": "cpu"}
+    train(TINY, corpus, noise, tmp_path / "whole", **given)
 
     def stop(line: dict[str, float]) -> None:
         if line["step"] == 7:  # two steps after the last checkpoint: they are done again
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        train(TINY, corpus, noise, tmp_path / "parts", report=stop, report_every=1, workers=1)
+        train(TINY, corpus, noise, tmp_path / "parts", report=stop, **given)
     assert torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)["progress"]["step"] == 5
     torch.manual_seed(12345)  # whatever the process did in between
-    train(TINY, corpus, noise, tmp_path / "parts", report_every=1, workers=1)
+    train(TINY, corpus, noise, tmp_path / "parts", **given)
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert whole.keys() == parts.keys()
     assert len(whole) > 50
@@ -83,6 +83,74 @@ def test_an_interrupted_run_ends_with_the_same_bits(corpus, noise, tmp_path):
     for end in ends:
         del end["seconds"]
     assert ends[0] == ends[1]
+
+
+def test_nothing_depends_on_the_number_of_workers(corpus, noise, tmp_path):
+    for workers in (1, 4):
+        out = tmp_path / f"{workers}"
+        train(TINY, corpus, noise, out, report_every=1, workers=workers, device="cpu")
+    one, four = weights(tmp_path / "1"), weights(tmp_path / "4")
+    assert all(torch.equal(value, four[name]) for name, value in one.items())
+    logs = [[{k: v for k, v in line.items() if k != "seconds"} for line in journal(tmp_path / n)] for n in "14"]
+    assert logs[0] == logs[1]
+    assert logs[0][-1]["pass"] == 4
+
+
+def test_batches_come_in_order_from_many_threads_and_none_is_left_to_make(tmp_path):
+    made = []
+
+    def make(step):
+        made.append(step)
+        return step
+
+    assert list(_ahead(make, 3, 50, 5)) == list(range(3, 50))
+    assert sorted(made) == list(range(3, 50))
+    some = _ahead(make, 100, 200, 2)
+    assert next(some) == 100
+    some.close()  # as when a training is interrupted
+    assert max(made) <= 102
+
+
+def test_a_batch_that_cannot_be_made_ends_the_training(tmp_path):
+    def make(step):
+        if step == 2:
+            raise InputError("no such step")
+        return step
+
+    with pytest.raises(InputError, match="no such step"):
+        list(_ahead(make, 0, 9, 3))
+
+
+def test_going_on_with_another_manifest_is_refused_and_nothing_is_written(corpus, noise, tmp_path):
+    out = tmp_path / "run"
+    train(TINY, corpus, noise, out, workers=1)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    lines = (corpus / "manifest.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (corpus / "manifest.jsonl").write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"^the manifest {corpus}/manifest\.jsonl \(speech\) is not the one"):
+        train(TINY.model_copy(update={"passes": 5.0}), corpus, noise, out, workers=1)
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+def test_going_on_with_another_split_is_refused_and_nothing_is_written(corpus, tmp_path):
+    out = tmp_path / "run"
+    train(TINY, corpus, None, out, workers=1)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match=r"^the speaker speaker-\d is held out now, but .*checkpoint\.pt was trained"):
+        train(TINY.model_copy(update={"seed": 2, "passes": 5.0}), corpus, None, out, workers=1)
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+def test_a_checkpoint_knows_all_who_were_trained_on_and_nobody_else(corpus, tmp_path):
+    train(TINY, corpus, None, tmp_path / "run", workers=1)
+    held_out = certificate.read(tmp_path / "run" / "split.json").held_out_speakers["en"]
+    assert len(held_out) == 2
+    origin = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["origin"]
+    speakers = {f"speaker-{n}" for n in range(10)} - set(held_out)
+    assert set(origin["speakers"]) == {mark(name) for name in speakers}
+    digest = hashlib.sha256((tmp_path / "run" / "split.json").read_bytes()).hexdigest()
+    assert origin["certificate"] == digest
+    assert origin["whole"]
 
 
 def test_a_finished_run_is_left_as_it_is(corpus, tmp_path):
@@ -128,16 +196,6 @@ def test_going_on_from_a_damaged_checkpoint_is_refused(corpus, tmp_path, content
 def test_a_corpus_with_nothing_to_train_on_is_one_sentence(corpus, tmp_path):
     with pytest.raises(InputError, match="corpus holds no clip to train on"):
         train(TINY.model_copy(update={"max_clip_s": 0.1}), corpus, None, tmp_path / "run", workers=1)
-
-
-def test_a_label_that_the_frames_cannot_spell_does_not_spoil_the_step(tmp_path):
-    silence = np.zeros((30, N_MELS), np.float16)
-    short = Clip("c", "en", "s", silence[:9], np.arange(1, 9))  # eight labels in three frames
-    batch = collate([plain(Clip("c", "en", "s", silence, np.array([1]))), plain(short)])
-    net = Trainer(TINY, tmp_path).net
-    loss, figures = phone.loss_of(net, batch, 0.3, False)
-    assert torch.isfinite(loss)
-    assert figures["ctc"] > 0
 
 
 def test_the_commands_train_and_export(corpus, noise, tmp_path):

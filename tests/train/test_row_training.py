@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,12 +15,13 @@ from typer.testing import CliRunner
 
 from melisma.cli.main import app
 from melisma.core.errors import InputError
+from melisma.models.phone_net import PhoneNet
 from melisma.train import certificate, row_training
-from melisma.train.config import PhoneTrainingConfig
+from melisma.train.config import CardFacts, PhoneTrainingConfig
 from melisma.train.export import load_average
-from melisma.train.phone import Trainer
 from melisma.train.row_training import train_rows
 from melisma.train.rows import RowConfig
+from melisma.train.trainer import Trainer
 
 TINY = PhoneTrainingConfig(
     channels=8,
@@ -84,7 +86,8 @@ class Interrupted(Exception):
 
 def test_an_interrupted_run_ends_with_the_same_bits(timed, strangers, noise, tmp_path):
     def train(out, report=None):
-        train_rows(TINY, {"tones": timed}, strangers, {"m": noise}, tmp_path / out, report=report, report_every=1)
+        given = {"tones": timed}, strangers, {"m": noise}
+        train_rows(TINY, *given, tmp_path / out, report=report, report_every=1, device="cpu")
 
     def stop(line: dict[str, float]) -> None:
         if line["step"] == 7:  # two steps after the last checkpoint: they are done again
@@ -101,10 +104,18 @@ def test_an_interrupted_run_ends_with_the_same_bits(timed, strangers, noise, tmp
     assert (tmp_path / "whole" / "split.json").read_bytes() == (tmp_path / "parts" / "split.json").read_bytes()
 
 
+def test_nothing_depends_on_the_number_of_workers(timed, strangers, noise, tmp_path):
+    for workers in (1, 3):
+        out = tmp_path / f"{workers}"
+        given = {"tones": timed}, strangers, {"m": noise}, out
+        train_rows(TINY, *given, report_every=1, workers=workers, device="cpu")
+    assert_same_end(tmp_path / "1", tmp_path / "3")
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from melisma.train.config import PhoneTrainingConfig
+from melisma.train.config import CardFacts, PhoneTrainingConfig
 from melisma.train.row_training import train_rows
 
 def report(line):
@@ -114,7 +125,7 @@ def report(line):
 config, speech, out = sys.argv[1:]
 train_rows(
     PhoneTrainingConfig.model_validate_json(config), {"tones": Path(speech)}, None, {}, Path(out),
-    report=report, report_every=1,
+    report=report, report_every=1, device="cpu",
 )
 """
 
@@ -133,7 +144,7 @@ def test_a_process_that_is_killed_goes_on_to_the_same_bits(timed, tmp_path):
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert torch.load(out / "checkpoint.pt", weights_only=True)["progress"]["step"] == 5
     for name in ("whole", "parts"):
-        train_rows(TINY, {"tones": timed}, None, {}, tmp_path / name, report_every=1)
+        train_rows(TINY, {"tones": timed}, None, {}, tmp_path / name, report_every=1, device="cpu")
     assert_same_end(tmp_path / "whole", out)
 
 
@@ -181,6 +192,55 @@ def test_init_counts_at_the_first_step_only_and_what_begins_anew_is_said(timed, 
     assert torch.equal(load_average(tmp_path / "run" / "checkpoint.pt").stem.weight, trained)
 
 
+def test_more_steps_than_before_are_a_warning_and_are_done(timed, tmp_path, warnings_of):
+    train_rows(TINY, {"tones": timed}, None, {}, tmp_path / "run", report_every=4)
+    train_rows(TINY.model_copy(update={"steps": 12}), {"tones": timed}, None, {}, tmp_path / "run", report_every=4)
+    assert warnings_of() == [f"going on from {tmp_path / 'run' / 'checkpoint.pt'} with another steps"]
+    assert [line["step"] for line in journal(tmp_path / "run")] == [4, 8, 12]
+
+
+def test_a_change_of_the_card_is_no_change(timed, tmp_path, warnings_of):
+    train_rows(TINY, {"tones": timed}, None, {}, tmp_path / "run")
+    card = CardFacts(model_id="other", title="Of another name")
+    train_rows(TINY.model_copy(update={"card": card}), {"tones": timed}, None, {}, tmp_path / "run")
+    assert warnings_of() == []
+
+
+class Doubled(PhoneNet):
+    """A network of another kind: every channel twice as loud before the head."""
+
+    def spell(self, x):
+        return super().spell(2 * x)
+
+
+def test_another_kind_of_network_can_be_trained(timed, tmp_path):
+    made = []
+
+    def network(shape):
+        made.append(shape)
+        return Doubled(shape)
+
+    short = TINY.model_copy(update={"steps": 2})
+    for name, kind in (("doubled", network), ("plain", PhoneNet)):
+        train_rows(short, {"tones": timed}, None, {}, tmp_path / name, network=kind, report_every=1, device="cpu")
+    assert made[0].channels == TINY.channels
+    first, other = (journal(tmp_path / name)[0]["ctc"] for name in ("doubled", "plain"))
+    assert first != other
+
+
+def test_rows_can_be_learnt_by_another_loss(timed, tmp_path):
+    def loss(net, batch, config):
+        vocal = net(batch.features, torch.full((len(batch.features),), batch.features.shape[2] // config.stride))[1]
+        return vocal.square().mean(), {"voice": 1.5}
+
+    (tmp_path / "run").mkdir()
+    trainer = Trainer(TINY, tmp_path / "run", row_loss=loss)
+    sampler = row_training._sampler({"tones": row_training._clips(timed, TINY, tmp_path / "cache", 1)}, {}, TINY)
+    steps = [trainer.step(sampler.batch(0), 100) for _ in range(20)]
+    assert steps[0]["voice"] == 1.5
+    assert steps[-1]["loss"] < 0.9 * steps[0]["loss"]
+
+
 def test_a_start_that_is_no_phone_model_is_refused(timed, tmp_path):
     torch.save({"average": {"other.weight": torch.zeros(3)}}, tmp_path / "foreign.pt")
     torch.save({"weights": {}}, tmp_path / "nothing.pt")
@@ -195,6 +255,109 @@ def test_the_certificate_lies_beside_the_run_and_holds(timed, strangers, tmp_pat
     assert made.training["en"].speakers == 10
     assert made.held_out_speakers == {"en": tuple(f"other-speaker-{n}" for n in range(4))}
     certificate.verify(made, [certificate.Part(timed)], [certificate.Part(strangers)])
+
+
+def contents(out):
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+
+def changed(manifest):
+    lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
+    manifest.write_text("".join(lines[:-1]), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["speech tones", "noise m", "held out"])
+def test_going_on_with_another_manifest_is_refused_and_nothing_is_written(timed, strangers, noise, tmp_path, name):
+    def train(steps):
+        config = TINY.model_copy(update={"steps": steps})
+        train_rows(config, {"tones": timed}, strangers, {"m": noise}, tmp_path / "run")
+
+    train(1)
+    before = contents(tmp_path / "run")
+    path = {"speech tones": timed, "noise m": noise / "manifest.jsonl", "held out": strangers}[name]
+    changed(path)
+    with pytest.raises(InputError, match=rf"^the manifest {path} \({name}\) is not the one .*checkpoint\.pt was begun"):
+        train(2)
+    assert contents(tmp_path / "run") == before
+
+
+def test_going_on_without_what_it_was_begun_with_is_refused(timed, strangers, tmp_path):
+    train_rows(TINY.model_copy(update={"steps": 1}), {"tones": timed}, strangers, {}, tmp_path / "run")
+    before = contents(tmp_path / "run")
+    with pytest.raises(InputError, match="was begun with a manifest held out, which is not given now"):
+        train_rows(TINY, {"tones": timed}, None, {}, tmp_path / "run")
+    with pytest.raises(InputError, match=r"was begun without .*manifest\.jsonl \(speech more\)"):
+        train_rows(TINY, {"tones": timed, "more": timed}, strangers, {}, tmp_path / "run")
+    assert contents(tmp_path / "run") == before
+
+
+def test_a_run_that_is_older_than_that_goes_on_with_a_warning(timed, tmp_path, warnings_of):
+    train_rows(TINY.model_copy(update={"steps": 1}), {"tones": timed}, None, {}, tmp_path / "run")
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    del state["origin"]
+    torch.save(state, checkpoint)
+    for _ in range(2):  # the second time it is known
+        train_rows(TINY.model_copy(update={"steps": 1}), {"tones": timed}, None, {}, tmp_path / "run")
+    assert warnings_of() == [f"{checkpoint} does not say which manifests it was trained on: see that they are the same"]
+    changed(timed)
+    with pytest.raises(InputError, match="is not the one"):
+        train_rows(TINY, {"tones": timed}, None, {}, tmp_path / "run")
+
+
+def test_a_start_that_has_heard_a_held_out_speaker_is_refused(timed, strangers, tmp_path, warnings_of):
+    short = TINY.model_copy(update={"steps": 1})
+    train_rows(short, {"strangers": strangers}, None, {}, tmp_path / "first")
+    init = tmp_path / "first" / "checkpoint.pt"
+    given = {"tones": timed}, strangers, {}, tmp_path / "run"
+    with pytest.raises(InputError, match=rf"^the speaker other-speaker-0 is held out now, but {init} was trained on"):
+        train_rows(short, *given, init=init)
+    assert not (tmp_path / "run").exists()
+    train_rows(short, {"tones": timed}, None, {}, tmp_path / "second", init=init)  # nobody is held out
+    with pytest.raises(InputError, match=r"^the speaker other-speaker-0 is held out now"):
+        train_rows(short, *given, init=tmp_path / "second" / "checkpoint.pt")  # the start of the start had heard them
+    assert warnings_of() == []
+
+
+STAGE_1 = """
+channels = 8
+dilations = [1]
+passes = 1
+held_out = 0.2
+bf16 = false
+skip_languages = ["ja"]
+[card]
+model_id = "tiny"
+"""
+
+
+def test_the_second_stage_starts_from_the_first_with_the_same_speakers_held_out(config, corpus, tmp_path, warnings_of):
+    """As configs/phone-0.2-release.toml does."""
+    (tmp_path / "first.toml").write_text(STAGE_1, encoding="utf-8")
+    first, listener = tmp_path / "first", tmp_path / "listener"
+    aligned = ["train", "align", corpus, "--model", listener / "tiny.onnx", "--held-out", "0.2", "--skip", "ja"]
+
+    def rows(seed):
+        speech, held_out = (tmp_path / f"aligned-{seed}" / f"{side}.jsonl" for side in ("training", "held-out"))
+        given = ["--speech", f"corpus={speech}", "--held-out", held_out, "--init", first / "checkpoint.pt"]
+        return ["train", "rows", config, *given, "-o", tmp_path / f"rows-{seed}"]
+
+    for command in (
+        ["train", "phone", tmp_path / "first.toml", "--corpus", corpus, "-o", first],
+        ["train", "export", tmp_path / "first.toml", first / "checkpoint.pt", "-o", listener],
+        [*aligned, "--seed", 1, "-o", tmp_path / "aligned-1"],
+        [*aligned, "--seed", 2, "-o", tmp_path / "aligned-2"],
+        rows(1),
+    ):
+        done = CliRunner().invoke(app, [str(part) for part in command])
+        assert done.exit_code == 0, done.output
+    assert not [line for line in warnings_of() if "held out" in line]
+    done = CliRunner().invoke(app, [str(part) for part in rows(2)])
+    assert done.exit_code == 2
+    assert re.match(
+        r"error: the speaker speaker-\d is held out now, but .*first/checkpoint\.pt was trained", done.stderr
+    )
+    assert not (tmp_path / "rows-2").exists()
 
 
 def test_clips_without_phone_times_are_left_out_and_the_log_says_so(timed, tmp_path, warnings_of):
@@ -222,7 +385,7 @@ def test_the_command_trains(config, timed, strangers, noise, tmp_path):
     out = tmp_path / "run"
     done = invoke(
         config, "--speech", f"tones={timed}", "--noise", f"m={noise}", "--held-out", strangers, "-o", out,
-        "--report-every", 1,
+        "--report-every", 1, "--workers", 2, "--device", "cpu",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "held_out_per_mixed" in done.stderr

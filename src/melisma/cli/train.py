@@ -12,9 +12,15 @@ from melisma.cli.program import Quiet, Verbose, group
 
 app = group("Train the models (needs melisma[train]).")
 
-# Options that the commands which make training audio share.
+# Options that several commands share.
 Hours = Annotated[float, typer.Option(metavar="HOURS", help="How much of it to make.")]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Another seed makes other pieces.")]
+Device = Annotated[
+    str, typer.Option(metavar="DEVICE", help="Where to train: auto (CUDA where there is some), cpu, cuda, cuda:1 …")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Processes that decode, threads that make batches; one a core.")
+]
 Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Processes.")]
 Made = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for manifest.jsonl and its audio.")]
 
@@ -38,6 +44,8 @@ def phone(
         Path | None, typer.Option(metavar="DIR", help="Music and ambience to mix in: manifest.jsonl with its audio.")
     ] = None,
     report_every: Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps per line of the log.")] = 100,
+    device: Device = "auto",
+    workers: Workers = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -50,7 +58,16 @@ def phone(
         typer.echo("  ".join(f"{key} {value:.4g}" for key, value in line.items()), err=True)
 
     settings = PhoneTrainingConfig.read(config)
-    checkpoint = train(settings, corpus, noise, output, report=None if quiet else say, report_every=report_every)
+    checkpoint = train(
+        settings,
+        corpus,
+        noise,
+        output,
+        report=None if quiet else say,
+        report_every=report_every,
+        workers=workers,
+        device=device,
+    )
     if not quiet:
         typer.echo(f"wrote {checkpoint}", err=True)
 
@@ -272,6 +289,8 @@ def rows(
     held_out: Annotated[Path | None, typer.Option(metavar="MANIFEST", help="Speech of other speakers.")] = None,
     init: Annotated[Path | None, typer.Option(metavar="CHECKPOINT", help="Weights to start from.")] = None,
     report_every: Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps per line of the log.")] = 100,
+    device: Device = "auto",
+    workers: Workers = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -292,6 +311,8 @@ def rows(
         init=init,
         report=None if quiet else say,
         report_every=report_every,
+        workers=workers,
+        device=device,
     )
     if not quiet:
         typer.echo(f"wrote {checkpoint}", err=True)

@@ -10,13 +10,15 @@ from pathlib import Path
 import torch
 
 from melisma.core.errors import InputError
-from melisma.train.phone import read_checkpoint, write_checkpoint
+from melisma.train.checkpoint import read_checkpoint, write_checkpoint
+from melisma.train.origin import joined, origin_of
 
 
 def average_checkpoints(later: Path, earlier: Path, share: float, out: Path) -> Path:
     """Write a checkpoint like `later` whose averaged weights lie `share` of the way towards `earlier`.
 
-    Weights that `earlier` lacks, such as those of a head that came later, stay as they are.
+    Weights that `earlier` lacks, such as those of a head that came later, stay as they are. Whom either has heard, the
+    mean has heard.
 
     Parameters
     ----------
@@ -48,5 +50,6 @@ def average_checkpoints(later: Path, earlier: Path, share: float, out: Path) -> 
     for key in shared:
         if mine[key].is_floating_point():
             mine[key] = torch.lerp(mine[key], theirs[key], share)
-    write_checkpoint(out, {**state, "average": mine})
+    origin = joined(origin_of(state, later), origin_of(other, earlier))
+    write_checkpoint(out, {**state, "average": mine, "origin": origin.to_dict()})
     return out

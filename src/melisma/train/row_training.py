@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from melisma.core.errors import InputError, OutputError
+from melisma.core.errors import InputError
 from melisma.core.settings import n_threads
 from melisma.metrics.edit import edit_distance
-from melisma.models.phone_net import PhoneNet
+from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.train.certificate import Certificate, Part, certify
 from melisma.train.certificate import read as read_certificate
+from melisma.train.checkpoint import CHECKPOINT
 from melisma.train.config import PhoneTrainingConfig
 from melisma.train.corpus import Clip, Noise, NoiseRow, UtteranceRow, load_noise, load_speech, read_manifest
-from melisma.train.phone import Loop, Trainer, run
+from melisma.train.device import choose_device, device_of
+from melisma.train.origin import Beginning
+from melisma.train.phone import Loop, make_folder, run
 from melisma.train.rows import RowBatch, RowSampler
+from melisma.train.trainer import Trainer
 
 log = logging.getLogger(__name__)
 _SHOWN = 12  # batches that a judgement looks at
@@ -35,6 +39,8 @@ def train_rows(
     report: Callable[[dict[str, float]], None] | None = None,
     report_every: int = 100,
     workers: int | None = None,
+    device: str = "auto",
+    network: Callable[[PhoneNetConfig], PhoneNet] = PhoneNet,
 ) -> Path:
     """Train, or go on training, and return the checkpoint; `out/log.jsonl` holds a line per report.
 
@@ -50,27 +56,35 @@ def train_rows(
         Folder of this run: checkpoint, log, cached features.
     init : Path, optional
         A checkpoint to start from, where its weights fit.
+    workers : int, optional
+        Processes that decode and threads that make rows, as many as there are cores unless said. What comes out does
+        not depend on it.
+    device : str
+        What the network is trained on: auto, cpu, cuda, cuda:1 …
+    network : callable
+        Makes the network of a shape; another kind than PhoneNet gives and takes the same.
 
     Raises
     ------
     InputError
-        If a manifest cannot be read or holds nothing to train on, or a held-out speaker is trained on too.
+        If there is no such device, a manifest cannot be read or holds nothing to train on, a held-out speaker is
+        trained on too or was by `init`, or the folder holds a training of other manifests.
     OutputError
         If the folder cannot be written.
     """
     torch.set_num_threads(n_threads())
-    workers = workers or n_threads()
+    chosen, workers = choose_device(device), workers or n_threads()
     certificate = _checked(speech, held_out, noise, config)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
+    beginning = Beginning.of(out / CHECKPOINT, init, _manifests(speech, held_out, noise))
+    beginning.check_unheard(certificate)
+    make_folder(out)
     if certificate:
         certificate.write(out / "split.json")
     sources = {name: _clips(path, config, out / "cache", workers) for name, path in speech.items()}
     noises = {name: _pieces(path, out / "cache", workers) for name, path in noise.items()}
     sampler = _sampler(sources, noises, config)
-    trainer = _trainer(config, out, init)
+    trainer = _started(Trainer(config, out, network=network, device=chosen), init)
+    trainer.origin = beginning.then(certificate, (clip.speaker for clips in sources.values() for clip in clips))
     judge = _Judge(_clips(held_out, config, out / "cache", workers) if held_out else [], noises, config)
     hours = sum(len(c.log_power) for clips in sources.values() for c in clips) / 360000
     n_per_pass = max(1, round(hours * 3600 / (config.rows.row_s * config.rows.n_rows)))
@@ -78,8 +92,16 @@ def train_rows(
     def make(step: int) -> RowBatch:
         return sampler.batch(step, min(1.0, 0.2 + step / n_per_pass / config.ramp_passes))
 
-    run(trainer, make, lambda: judge.of(trainer.average), Loop(config.steps, n_per_pass, report_every, report))
+    loop = Loop(config.steps, n_per_pass, report_every, report, workers)
+    run(trainer, make, lambda: judge.of(trainer.average), loop)
     return trainer.checkpoint
+
+
+def _manifests(speech: Mapping[str, Path], held_out: Path | None, noise: Mapping[str, Path]) -> dict[str, Path]:
+    """Return every manifest by what it is to the training."""
+    spoken = {f"speech {name}": path for name, path in speech.items()}
+    played = {f"noise {name}": folder / "manifest.jsonl" for name, folder in noise.items()}
+    return spoken | played | ({"held out": held_out} if held_out else {})
 
 
 def _checked(
@@ -120,9 +142,8 @@ def _pieces(folder: Path, cache: Path, workers: int) -> list[Noise]:
     return pieces
 
 
-def _trainer(config: PhoneTrainingConfig, out: Path, init: Path | None) -> Trainer:
-    """Return a trainer that goes on from its own checkpoint, or else starts from `init`."""
-    trainer = Trainer(config, out)
+def _started(trainer: Trainer, init: Path | None) -> Trainer:
+    """Let a trainer go on from its own checkpoint, or else start from `init`."""
     if init and not trainer.checkpoint.exists():
         left = trainer.start_from(init)
         if left:
@@ -159,12 +180,14 @@ class _Judge:
     def of(self, net: PhoneNet) -> dict[str, float]:
         """Return the phone error rate of best paths."""
         net.eval()
+        device = device_of(net)
         said: dict[str, float] = {}
         for name, batches in self._batches.items():
             edits = phones = 0
             for batch in batches:
-                lengths = torch.full((len(batch.features),), batch.features.shape[2] // net.config.stride)
-                best = net(batch.features, lengths)[0].argmax(1).numpy()
+                n_frames = batch.features.shape[2] // net.config.stride
+                lengths = torch.full((len(batch.features),), n_frames, device=device)
+                best = net(batch.features.to(device), lengths)[0].argmax(1).cpu().numpy()
                 truths = torch.split(batch.labels, batch.label_lengths.tolist())
                 for path, truth in zip(best, truths, strict=True):
                     heard = path[np.flatnonzero(np.diff(path, prepend=-1))]
