@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -39,4 +41,17 @@ def test_texts_that_are_not_there_are_named(tmp_path):
 def test_a_sound_font_that_is_not_there_is_named(tmp_path):
     arguments = ["--soundfont", str(tmp_path / "no.sf2"), "-o", str(tmp_path / "out"), "--hours", "0.01"]
     assert str(tmp_path / "no.sf2") in refused("accompaniment", *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_share_that_is_coded_is_asked_of_ffmpeg(tmp_path, monkeypatch):
+    pytest.importorskip("pyworld")
+    speech = tmp_path / "speech.jsonl"
+    row = {"id": "a", "audio": "a.wav", "language": "en", "speaker_id": "s", "transcript": "a", "phones": [["a", 0, 1]]}
+    speech.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    arguments = ["train", "sing", str(speech), "-o", str(tmp_path / "out"), "--hours", "1", "--codec", "0.5"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 3
+    assert "error: coding sounds needs ffmpeg: install ffmpeg" in done.stderr
     assert not (tmp_path / "out").exists()

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from melisma.audio import ffmpeg
 from melisma.core.errors import InputError, MissingDependency, OutputError, TrainingError
 from melisma.train import accompaniment as module
-from melisma.train import fluidsynth
+from melisma.train import codecs, fluidsynth
 from melisma.train.accompaniment import SAMPLE_RATE, plan, render_accompaniments, render_piece
 from melisma.train.corpus import NoiseRow, read_manifest
 from melisma.train.sound_effects import LOUDNESS_DB
@@ -138,6 +139,44 @@ def test_pieces_of_other_seeds_stay_in_the_folder(rendered, font, tmp_path):
     before = {r["id"] for r in rows_of(tmp_path / "out" / "manifest.jsonl")}
     after = {r["id"] for r in rows_of(render_accompaniments(tmp_path / "out", hours=0.002, seed=2, soundfont=font))}
     assert before < after
+
+
+@pytest.mark.skipif(ffmpeg.program() is None, reason="no ffmpeg")
+def test_a_share_of_pieces_is_coded_and_the_others_are_as_they_were(rendered, font, tmp_path):
+    plain = render_accompaniments(tmp_path / "plain", hours=0.008, seed=5, soundfont=font)
+    coded = render_accompaniments(tmp_path / "coded", hours=0.008, seed=5, soundfont=font, codec=0.5)
+    kinds = set()
+    for before, after in zip(rows_of(plain), rows_of(coded), strict=True):
+        files = [m.parent / str(before["audio"]) for m in (plain, coded)]
+        sounds = [soundfile.read(file, dtype="float32")[0] for file in files]
+        if is_coded := after != before:
+            assert str(after["source"]).startswith(f"{before['source']}, coded as ")
+            assert sounds[0].shape == sounds[1].shape
+            assert abs(codecs.lag(*(sound.mean(axis=1) for sound in sounds))) <= codecs.LATE_S * SAMPLE_RATE
+        assert np.array_equal(*sounds) != is_coded
+        kinds.add(is_coded)
+    assert kinds == {True, False}
+
+
+@pytest.mark.skipif(ffmpeg.program() is None, reason="no ffmpeg")
+def test_another_share_makes_only_those_pieces_anew_that_it_changes(rendered, font, tmp_path):
+    render_accompaniments(tmp_path / "out", hours=0.008, seed=5, soundfont=font, codec=0.5)
+    before = rows_of(tmp_path / "out" / "manifest.jsonl")
+    n_coded = sum("coded" in str(row["source"]) for row in before)
+    rendered.clear()
+    render_accompaniments(tmp_path / "out", hours=0.008, seed=5, soundfont=font)
+    n_by_band = sum("coded" in str(r["source"]) and "synthesised" in str(r["source"]) for r in before)
+    assert len(rendered) == n_coded - n_by_band
+    assert not any("coded" in str(row["source"]) for row in rows_of(tmp_path / "out" / "manifest.jsonl"))
+
+
+def test_codecs_that_cannot_be_had_are_told_before_anything_is_written(rendered, font, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="between 0 and 1, not at -1"):
+        render_accompaniments(tmp_path / "out", hours=0.001, seed=1, soundfont=font, codec=-1)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingDependency, match="coding sounds needs ffmpeg"):
+        render_accompaniments(tmp_path / "out", hours=0.001, seed=1, soundfont=font, codec=0.5)
+    assert not (tmp_path / "out").exists()
 
 
 def test_progress_counts_to_the_end(rendered, font, tmp_path):

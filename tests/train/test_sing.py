@@ -8,9 +8,11 @@ import soundfile
 
 pytest.importorskip("pyworld")
 
-from melisma.core.errors import FormatError, InputError, OutputError
-from melisma.train import sing, sung_voice
+from melisma.audio import ffmpeg
+from melisma.core.errors import FormatError, InputError, MissingDependency, OutputError
+from melisma.train import codecs, sing, sung_voice
 from melisma.train.sing import AlignedClip, in_turn, read_aligned, sing_folder
+from melisma.train.sung_voice import SingConfig
 
 RATE = 16000
 PHONES = (("m", 0.2, 0.3), ("a", 0.3, 0.6), ("n", 0.6, 0.7), ("o", 0.7, 1.0))
@@ -108,6 +110,34 @@ def test_clips_that_cannot_be_sung_are_left_out(clips, tmp_path):
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 20000), RATE)
     manifest = sing_folder([clip(7, path, "de"), *clips], tmp_path / "sung", hours=9 / 3600, seed=1)
     assert "de" not in {r["language"] for r in rows(manifest)}
+
+
+@pytest.mark.skipif(ffmpeg.program() is None, reason="no ffmpeg")
+def test_coded_songs_are_those_that_are_not_but_for_the_codec(clips, tmp_path):
+    plain = sing_folder(clips, tmp_path / "plain", hours=9 / 3600, seed=1)
+    coded = sing_folder(clips, tmp_path / "coded", hours=9 / 3600, seed=1, config=SingConfig(codec=1))
+    assert "codec" not in (tmp_path / "plain" / "sung.json").read_text("utf-8")
+    assert '"codec": 1' in (tmp_path / "coded" / "sung.json").read_text("utf-8")
+    pairs = list(zip(rows(plain), rows(coded), strict=True))
+    for before, after in pairs:
+        assert {**before, "source": ""} == {**after, "source": ""}
+        assert after["source"].startswith(f"{before['source']}, coded as ")
+        sounds = [soundfile.read(m.parent / before["audio"], dtype="float32")[0] for m in (plain, coded)]
+        assert not np.array_equal(*sounds)
+        assert abs(codecs.lag(*sounds)) <= codecs.LATE_S * RATE
+    assert len(pairs) > 1
+    again = sing_folder(clips, tmp_path / "again", hours=9 / 3600, seed=1, config=SingConfig(codec=1))
+    for row in rows(again):
+        assert (coded.parent / row["audio"]).read_bytes() == (again.parent / row["audio"]).read_bytes()
+
+
+def test_codecs_that_cannot_be_had_are_told_before_anything_is_written(clips, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="between 0 and 1, not at 2"):
+        sing_folder(clips, tmp_path / "sung", hours=1, seed=1, config=SingConfig(codec=2))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingDependency, match="coding sounds needs ffmpeg"):
+        sing_folder(clips, tmp_path / "sung", hours=1, seed=1, config=SingConfig(codec=0.5))
+    assert not (tmp_path / "sung").exists()
 
 
 def test_nothing_to_sing_is_an_error(tmp_path):

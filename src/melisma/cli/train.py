@@ -23,6 +23,9 @@ Workers = Annotated[
 ]
 Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Processes.")]
 Made = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for manifest.jsonl and its audio.")]
+CodecShare = Annotated[
+    float, typer.Option(min=0, max=1, metavar="SHARE", help="How much of it goes through MP3, AAC or Opus (ffmpeg).")
+]
 
 
 def _require_torch() -> None:
@@ -161,6 +164,7 @@ def accompaniment(
     soundfont: Annotated[
         Path | None, typer.Option(metavar="SF2", help="General MIDI sound font instead of Debian's.")
     ] = None,
+    codec: CodecShare = 0.0,
     jobs: Jobs = 1,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -175,6 +179,7 @@ def accompaniment(
             hours=hours,
             seed=seed,
             soundfont=soundfont,
+            codec=codec,
             workers=jobs,
             progress=lambda done, wanted: report("rendering", done / wanted),
         )
@@ -188,6 +193,7 @@ def sing(
     output: Made,
     hours: Hours,
     seed: Seed = 1,
+    codec: CodecShare = 0.0,
     jobs: Jobs = 1,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -195,6 +201,7 @@ def sing(
     """Turn spoken recordings into sung ones: melodies, held vowels, vibrato, other throats."""
     from melisma.cli.progress import progress
     from melisma.train.sing import read_aligned, sing_folder
+    from melisma.train.sung_voice import SingConfig
 
     with progress(quiet=quiet, verbose=verbose) as report:
         path = sing_folder(
@@ -203,6 +210,7 @@ def sing(
             hours=hours,
             seed=seed,
             workers=jobs,
+            config=SingConfig(codec=codec),
             progress=lambda done, wanted: report("singing", done / wanted),
         )
     if not quiet:

@@ -17,8 +17,9 @@ from melisma.core.files import make_folder, write_atomically
 from melisma.core.records import Float32
 from melisma.synth.accompaniment import BEATS_PER_BAR, PROGRESSIONS, Band, Key
 from melisma.synth.speech import SAMPLE_RATE as BAND_RATE
-from melisma.train import fluidsynth
+from melisma.train import codecs, fluidsynth
 from melisma.train.aligned_folder import write_audio
+from melisma.train.codecs import Codec
 from melisma.train.composer import compose
 from melisma.train.midi_score import smf
 from melisma.train.processes import in_order
@@ -52,12 +53,13 @@ class _Row(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One piece to be made: the seed of all pieces, its number, how long it lasts, and who plays it."""
+    """One piece to be made: the seed of all pieces, its number, how long it lasts, who plays it, how it is coded."""
 
     seed: int
     number: int
     duration_s: float
     by_band: bool
+    codec: Codec | None = None
 
     @property
     def id(self) -> str:
@@ -65,13 +67,15 @@ class Plan:
         return f"gm-{self.seed}-{self.number:05d}"
 
 
-def plan(hours: float, seed: int) -> tuple[Plan, ...]:
+def plan(hours: float, seed: int, codec: float = 0.0) -> tuple[Plan, ...]:
     """List the pieces that make `hours` hours or a little more; more hours only add pieces to the list.
+
+    The share `codec` of them is coded; they are otherwise the same with and without.
 
     Raises
     ------
     InputError
-        If `hours` is not positive, or `seed` is negative.
+        If `hours` is not positive, `seed` is negative, or `codec` is no share.
     """
     if not 0 < hours <= 10_000 or seed < 0:
         raise InputError(f"accompaniments need hours above 0 and a seed of at least 0, not {hours:g} and {seed}")
@@ -79,7 +83,9 @@ def plan(hours: float, seed: int) -> tuple[Plan, ...]:
     total = 0.0
     for number in count():
         rng = np.random.default_rng([seed, number, 0])
-        plans.append(Plan(seed, number, round(float(rng.uniform(*DURATION_S)), 2), bool(rng.random() < _BAND_SHARE)))
+        duration_s, by_band = round(float(rng.uniform(*DURATION_S)), 2), bool(rng.random() < _BAND_SHARE)
+        coded = codecs.draw(codec, 2, np.random.default_rng([seed, number, 2]))
+        plans.append(Plan(seed, number, duration_s, by_band, coded))
         total += plans[-1].duration_s
         if total >= hours * 3600:
             break
@@ -92,6 +98,7 @@ def render_accompaniments(
     hours: float,
     seed: int,
     soundfont: Path | None = None,
+    codec: float = 0.0,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Path:
@@ -110,6 +117,8 @@ def render_accompaniments(
         At least 0.
     soundfont : Path, optional
         A General MIDI sound font (SF2); by default the one that Debian's fluid-soundfont-gm installs.
+    codec : float
+        Share of pieces that are coded as MP3, AAC or Opus, and decoded.
     workers : int
         Processes.
     progress : callable, optional
@@ -118,15 +127,17 @@ def render_accompaniments(
     Raises
     ------
     InputError
-        If hours or seed are out of range, or the sound font or the manifest that is there is none.
+        If hours, seed or share are out of range, or the sound font or the manifest that is there is none.
     MissingDependency
-        If fluidsynth or a sound font is not installed.
+        If fluidsynth or a sound font is not installed, or codecs are wanted and there is no ffmpeg that has them.
     OutputError
         If something cannot be written.
     """
-    plans = plan(hours, seed)
+    plans = plan(hours, seed, codec)
     font = fluidsynth.find_soundfont(soundfont)
     fluidsynth.program()  # told before the work, not after the first piece of it
+    if codec:
+        codecs.check()
     manifest = out / "manifest.jsonl"
     make_folder(out)
     rows = _finished(manifest, plans, font)
@@ -141,18 +152,19 @@ def render_accompaniments(
     return manifest
 
 
-def _source(by_band: bool, font: Path) -> str:
-    """Say who made it; a piece that another sound font played is another piece."""
-    if by_band:
-        return "composed and synthesised by melisma"
-    return f"composed by melisma, played by fluidsynth with the sound font {font.stem}"
+def _source(plan: Plan, font: Path) -> str:
+    """Say who made it; a piece that another sound font played, or that is coded otherwise, is another piece."""
+    coded = f", coded as {plan.codec}" if plan.codec else ""
+    if plan.by_band:
+        return f"composed and synthesised by melisma{coded}"
+    return f"composed by melisma, played by fluidsynth with the sound font {font.stem}{coded}"
 
 
 def _finished(manifest: Path, plans: tuple[Plan, ...], font: Path) -> dict[str, _Row]:
     """Rows of an earlier run whose pieces are there and are those that this run would make; others of it are kept."""
     if not manifest.exists():
         return {}
-    planned = {p.id: _source(p.by_band, font) for p in plans}
+    planned = {p.id: _source(p, font) for p in plans}
     rows: dict[str, _Row] = {}
     try:
         lines = manifest.read_text(encoding="utf-8").splitlines()
@@ -180,7 +192,7 @@ def _make(plan: Plan, out: Path, font: Path) -> _Row:
         duration=round(len(sound) / SAMPLE_RATE, 3),
         kind="music",
         license=_OURS if plan.by_band else _SOUNDFONT,
-        source=_source(plan.by_band, font),
+        source=_source(plan, font),
         style=style,
         recipe=RECIPE,
     )
@@ -200,7 +212,8 @@ def render_piece(plan: Plan, soundfont: Path) -> tuple[str, Float32]:
     sound = np.pad(sound[:n], ((0, max(0, n - len(sound))), (0, 0)))
     fade = round(rng.uniform(*_FADE_S) * rate)
     sound[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
-    return style, process(sound, rate, SAMPLE_RATE, Effects.draw(drive, rng))
+    sound = process(sound, rate, SAMPLE_RATE, Effects.draw(drive, rng))
+    return style, codecs.through(sound, SAMPLE_RATE, plan.codec) if plan.codec else sound
 
 
 def _play_band(duration_s: float, rng: np.random.Generator) -> Float32:

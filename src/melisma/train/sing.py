@@ -17,6 +17,7 @@ import numpy as np
 from melisma.audio import decode
 from melisma.core.errors import AudioError, FormatError, InputError
 from melisma.core.files import make_folder, write_atomically
+from melisma.train import codecs
 from melisma.train.aligned_folder import Utterance, read_manifest, write_audio, write_manifest
 from melisma.train.processes import in_order
 from melisma.train.sung_time import Phone
@@ -116,11 +117,14 @@ def sing_folder(
     OutputError
         If a file cannot be written.
     MissingDependency
-        If pyworld is not installed.
+        If pyworld is not installed, or codecs are wanted and there is no ffmpeg that has them.
     """
     job = _Job(out, seed, config or SingConfig())
     listed = list(clips)
     _check_request(listed, hours, workers)
+    codecs.check_share(job.config.codec)
+    if job.config.codec:
+        codecs.check()
     _begin(job)
     rows = _sing_for(hours, listed, job, workers, progress)
     if not rows:
@@ -214,7 +218,7 @@ def _sung(take: _Take, job: _Job) -> Utterance | None:
         language=clip.language,
         speaker_id=clip.speaker_id,
         license=clip.license,
-        source=f"{clip.source or clip.id}, made to sing",
+        source=f"{clip.source or clip.id}, made to sing" + (f", coded as {song.codec}" if song.codec else ""),
         sung=True,
         phones=song.phones,
     )
@@ -250,7 +254,10 @@ def _check_request(clips: Sequence[AlignedClip], hours: float, workers: int) -> 
 def _begin(job: _Job) -> None:
     """Say in the folder how it is made; refuse one that was begun in another way."""
     path = job.out / "sung.json"
-    stamp = json.dumps({"seed": job.seed, "config": dataclasses.asdict(job.config)}, indent=1) + "\n"
+    settings = dataclasses.asdict(job.config)
+    if not job.config.codec:
+        del settings["codec"]  # folders that were begun before there were codecs do not name them
+    stamp = json.dumps({"seed": job.seed, "config": settings}, indent=1) + "\n"
     try:
         found = path.read_text("utf-8") if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from melisma.core.errors import InputError
 from melisma.core.records import Float32
 from melisma.text.phones import INVENTORY, VOWELS
-from melisma.train import effects, sung_pitch, sung_time, world
+from melisma.train import codecs, effects, sung_pitch, sung_time, world
+from melisma.train.codecs import Codec
 from melisma.train.effects import EffectsConfig
 from melisma.train.sung_pitch import Manner, Tone
 from melisma.train.sung_time import Phone, TimePlan
@@ -46,16 +47,18 @@ class SingConfig:
     breath: float = 0.35
     double: float = 0.15  # share of clips
     effects: EffectsConfig = field(default_factory=EffectsConfig)
+    codec: float = 0.0  # share of clips that are coded and decoded when all else is done
 
 
 @dataclass(frozen=True, slots=True)
 class Sung:
-    """Sung sound, float32 [n_samples] within ±1 at 16 kHz, its phones in seconds, and the tones meant."""
+    """Sung sound, float32 [n_samples] within ±1 at 16 kHz, its phones in seconds, the tones meant, how it is coded."""
 
     samples: Float32
     phones: tuple[Phone, ...]
     tones: tuple[Tone, ...]
     midi: Float64  # [n_frames], the pitch meant, every FRAME_S
+    codec: Codec | None = None
 
     @property
     def duration_s(self) -> float:
@@ -83,7 +86,7 @@ def sing(samples: Float32, phones: Sequence[Phone], config: SingConfig, rng: np.
     CannotSing
         If no vowel is to be found where the phones say, or the song has no fitting length.
     MissingDependency
-        If pyworld is not installed.
+        If pyworld is not installed, or a codec is wanted and there is no ffmpeg.
     """
     check_phones(phones, len(samples) / SAMPLE_RATE)
     spoken_f0 = _spoken_pitch(samples, phones)
@@ -106,7 +109,12 @@ def sing(samples: Float32, phones: Sequence[Phone], config: SingConfig, rng: np.
     out = effects.studio(out, SAMPLE_RATE, config.effects, rng)
     end_s = len(out) / SAMPLE_RATE  # whole frames: up to one less than planned
     within = tuple((label, min(start, end_s), min(end, end_s)) for label, start, end in sung_phones)
-    return Sung(_levelled(out, rng), within, tones, midi)
+    out = _levelled(out, rng)
+    # Drawn last, so that a clip is otherwise the same with and without.
+    codec = codecs.draw(config.codec, 1, rng)
+    if codec:
+        out = np.clip(codecs.through(out, SAMPLE_RATE, codec), -1, 1)
+    return Sung(out, within, tones, midi, codec)
 
 
 def check_phones(phones: Sequence[Phone], duration_s: float) -> None:
