@@ -56,6 +56,14 @@ def test_a_wider_network_says_what_the_smaller_one_says(small):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
 
 
+def test_a_head_of_other_labels_begins_anew(small):
+    torch.manual_seed(5)
+    other = PhoneNet(PhoneNetConfig(N_LABELS + 3, 48, (1, 2, 4)))
+    drawn = other.head.weight.clone()
+    assert sorted(grown_into(other, small)) == ["head.bias", "head.weight"]
+    assert torch.equal(other.head.weight, drawn)
+
+
 def test_the_channels_that_were_added_can_learn(small):
     wide = net_of(48, (1, 2, 4), 2)
     grown_into(wide, small)

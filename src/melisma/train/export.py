@@ -21,8 +21,8 @@ from melisma.core.files import make_folder, write_atomically
 from melisma.models.features import N_MELS, STRIDE
 from melisma.models.phone_net import PhoneNet, PhoneNetConfig
 from melisma.text.phones import INVENTORY
+from melisma.train.checkpoint import read_checkpoint
 from melisma.train.config import CardFacts, Storage
-from melisma.train.phone import read_checkpoint
 
 _OPSET = 17
 

@@ -35,7 +35,7 @@ def grown(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[dict[
     weights, new = {}, []
     for name, drawn in own.items():
         small = given.get(name)
-        if isinstance(small, Tensor) and _fits(small, drawn):
+        if isinstance(small, Tensor) and _fits(small, drawn, name.startswith(("head.", "fine."))):
             weights[name] = _inside(small, drawn)
             continue
         new.append(name)
@@ -44,10 +44,11 @@ def grown(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[dict[
     return weights, new
 
 
-def _fits(small: Tensor, large: Tensor) -> bool:
-    """Say whether one lies inside the other: no longer in channels, and of one kernel."""
+def _fits(small: Tensor, large: Tensor, speaks: bool) -> bool:
+    """Say whether one lies inside the other: no longer in channels, of one kernel, and of one output if it `speaks`."""
     return (
         small.ndim == large.ndim
+        and not (speaks and small.shape[0] != large.shape[0])
         and all(s <= n for s, n in zip(small.shape[:2], large.shape[:2], strict=True))
         and small.shape[2:] == large.shape[2:]
     )

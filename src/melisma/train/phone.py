@@ -29,11 +29,9 @@ from melisma.train.augment import plain
 from melisma.train.batches import Batch, Sampler, collate, plan_batches
 from melisma.train.certificate import Certificate, Part, certify
 from melisma.train.checkpoint import CHECKPOINT
-from melisma.train.checkpoint import read_checkpoint as read_checkpoint  # for export.py
 from melisma.train.config import PhoneTrainingConfig
 from melisma.train.corpus import Clip, Noise, load_noise, load_speech, split_speakers
 from melisma.train.device import choose_device, device_of, pinned
-from melisma.train.losses import row_loss_of as row_loss_of  # for benchmarks/study.py
 from melisma.train.origin import Beginning
 from melisma.train.rows import RowBatch
 from melisma.train.trainer import Trainer

@@ -132,8 +132,8 @@ class RowSampler:
             torch.from_numpy(features),
             torch.from_numpy(np.stack([v.targets for v in voices]).astype(np.int64)),
             torch.from_numpy(np.stack([v.active for v in voices])),
-            torch.tensor([label for v in voices for label in v.labels]),
-            torch.tensor([len(v.labels) for v in voices]),
+            torch.tensor([label for v in voices for label in v.labels], dtype=torch.int64),
+            torch.tensor([len(v.labels) for v in voices], dtype=torch.int64),
         )
 
     def _voice(self, strength: float, rng: np.random.Generator) -> _Voice:
