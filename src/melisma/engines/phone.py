@@ -19,7 +19,7 @@ from melisma.text.g2p import G2P, EspeakG2P
 
 DEFAULT_MODEL = "phone-0.2"
 # Share of a recording near a voice, from which on normalising over the rest changes nothing worth a second listening.
-_MOSTLY = 0.9
+_MOSTLY = 0.75
 _WINDOW = 2000  # emission frames per run of the network: 60 s of 30 ms
 
 
