@@ -1,162 +1,201 @@
-"""Fit and judge the weights of `melisma.aligner.confidence` on pseudo-songs; print the weights and how honest they are.
+"""Fit and judge the weights of `melisma.aligner.confidence` on made-up songs; print them and how honest they are.
 
-    python benchmarks/confidence.py [--songs 60]
+    python benchmarks/confidence.py [--songs 38] [--cache FOLDER]
+    python benchmarks/confidence.py --judge ../shared/songs
 
-A pseudo-song is thirty sentences of speakers that the model was not trained on, with music under and between them and,
-in a third of the songs, lyrics of which some lines are not in the recording and some of the recording is not in the
-lyrics. The truth is the alignment of each sentence by itself, clean: short, so hardly ever wrong. A word is right if
-its onset is within 0.3 s of that. Half of the pseudo-songs fit the weights, the other half judge them; the twelve real
-songs take no part.
+The songs are those of `doubtful_songs.py`. A word is right if its onset is within 0.3 s of the truth. The line
+`WEIGHTS = …` is to be pasted; it is fitted on all songs that come with their own lyrics. The tables say what such
+weights are worth: fitted on every other song and judged on the rest; fitted on two kinds of songs and judged on the
+third; with one witness left out. `--judge` fits nothing: it aligns real songs with the weights as shipped, says what
+their confidence is worth, and how sure whole songs are with their own lyrics and with those of the next.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import os
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from doubtful_songs import ANOTHERS, AS_SUNG, DAMAGED, Song, songs
 from scipy.optimize import minimize
 
 from melisma.aligner import confidence, words
+from melisma.aligner.confidence import WEIGHTS, WITHIN_S, Weights
 from melisma.aligner.search import search
-from melisma.audio import decode
-from melisma.core.records import LyricLine, Lyrics, Tokens, Waveform
+from melisma.core.records import Alignment
 from melisma.engines.phone import PhoneEngine
-from melisma.train.corpus import NoiseRow, UtteranceRow, read_manifest, split_speakers
+from melisma.metrics.alignment import onset_errors
+from melisma.pipeline.align import align
 
-SHARED = Path(os.environ.get("MELISMA_SHARED") or Path(__file__).resolve().parents[1] / "../shared")
-RATE = 16000
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A held-out clip: samples, its words' labels, and the onset of each word that has labels, in seconds."""
-
-    samples: np.ndarray
-    spelt: list[list[int]]
-    onsets: list[float]
+SHARED = Path(os.environ.get("MELISMA_SHARED") or Path(__file__).resolve().parents[1] / "../shared").resolve()
+CACHE = Path(tempfile.gettempdir()) / "melisma-confidence"
+WITNESSES = tuple(field.name for field in fields(Weights))[1:]
+_STEPS = (0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.01)
 
 
 @dataclass(frozen=True, slots=True)
-class _Speaker:
-    language: str
-    speaker: str
-    row: UtteranceRow
+class Case:
+    """A song whose words were placed: what is known of them, float32 [n_words, 4], and whether they are right."""
+
+    kind: str
+    text: str
+    known: np.ndarray
+    right: np.ndarray
 
 
-def held_out(root: Path, engine: PhoneEngine) -> list[Sentence]:
-    """Load and align the clips of the speakers that the trainer holds out, with its own split (seed 1, share 0.04)."""
-    skip = {"ja", "th", "zh-CN", "zh-HK", "zh-TW"}
-    rows = [r for r in read_manifest(root / "manifest.jsonl", UtteranceRow) if r.language not in skip]
-    _, held = split_speakers([_Speaker(r.language, r.speaker_id, r) for r in rows], 0.04, 1)
-    index = {label: i for i, label in enumerate(engine.labels)}
-    out: list[Sentence] = []
-    for item in held:
-        row = item.row
-        spelt = [[index[p] for p in engine.spell(w, row.language)] for w in row.transcript.split()]
-        spelt = [s for s in spelt if s]
-        waveform = decode.load(root / row.audio)
-        onsets = align(engine, waveform, [spelt])[0] if spelt else []
-        if len(onsets):
-            out.append(Sentence(waveform.samples, spelt, onsets.tolist()))
-    return out
+def case(song: Song) -> Case:
+    """Align a song."""
+    path = search(song.emission, song.tokens)
+    placed = words.words(path, song.emission, song.tokens, song.lyrics)
+    ends = np.array([w.end // song.emission.timebase.stride for w in placed], np.int64)
+    known = words.evidence(path, song.emission, song.tokens, ends).columns()
+    off = np.abs(np.array([w.start_s for w in placed]) - song.starts_s)
+    return Case(song.kind, song.text, known, off <= WITHIN_S)  # false for what is never sung
 
 
-def align(engine: PhoneEngine, waveform: Waveform, lines: list[list[list[int]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the onset in seconds and the evidence of every word."""
-    flat = [word for line in lines for word in line]
-    tokens = Tokens(
-        np.array([label for word in flat for label in word], np.int64),
-        np.array([i for i, word in enumerate(flat) for _ in word], np.int64),
-        np.array([k for k, line in enumerate(lines) for _ in line], np.int64),
-    )
-    emission = engine.emit(waveform)
-    if len(emission.log_probs) < 2 * len(tokens.ids):
-        return np.zeros(0), np.zeros((0, 3))
-    path = search(emission, tokens)
-    sung = Lyrics(tuple(LyricLine(tuple("w" for _ in line)) for line in lines))
-    placed = words.words(path, emission, tokens, sung)
-    ends = np.array([w.end // emission.timebase.stride for w in placed], np.int64)
-    return np.array([w.start_s for w in placed]), words.evidence(path, emission, tokens, ends)
+def pooled(cases: Sequence[Case]) -> tuple[np.ndarray, np.ndarray]:
+    """Put the words of all songs together."""
+    return np.concatenate([c.known for c in cases]), np.concatenate([c.right for c in cases])
 
 
-def pseudo_song(
-    sentences: list[Sentence], music: list[np.ndarray], engine: PhoneEngine, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Make one, align it, and return the evidence of its words and whether each is right."""
-    spoil = rng.random() < 1 / 3
-    parts, lines, truth, at = [], [], [], 0
-    for sentence in rng.choice(np.arange(len(sentences)), 30, replace=False):
-        chosen = sentences[sentence]
-        gap = np.zeros(int(RATE * rng.choice([0.3, 0.8, 2, 6], p=[0.4, 0.3, 0.2, 0.1])), np.float32)
-        level = np.sqrt(np.mean(chosen.samples**2)) + 1e-6
-        parts += [gap, chosen.samples * (0.1 / level)]
-        start, at = (at + len(gap)) / RATE, at + len(gap) + len(chosen.samples)
-        if spoil and rng.random() < 0.15:
-            continue  # sung, but not in the lyrics
-        lines.append(chosen.spelt)
-        truth += [start + onset for onset in chosen.onsets]
-        if spoil and rng.random() < 0.15:
-            other = sentences[int(rng.integers(len(sentences)))]
-            lines.append(other.spelt)  # in the lyrics, but not sung
-            truth += [-100.0] * len(other.spelt)
-    voice = np.concatenate(parts)
-    bed = music[int(rng.integers(len(music)))]
-    bed = np.resize(np.roll(bed, int(rng.integers(len(bed)))), len(voice))
-    gain = 0.1 / (np.sqrt(np.mean(bed**2)) + 1e-6) * 10 ** (-rng.uniform(-8, 15) / 20)
-    onsets, found = align(engine, Waveform((voice + gain * bed).astype(np.float32), RATE), lines)
-    return found, np.abs(onsets - np.array(truth)) < 0.3
+def fit(cases: Sequence[Case], leave_out: str = "") -> Weights:
+    """Fit by logistic regression; no weight is negative, and silence under a word must speak against it.
+
+    Songs with the lyrics of another take no part: that is for the whole song to say, not for the word.
+    """
+    known, right = pooled([c for c in cases if c.text != ANOTHERS])
+    sign = np.where(right, 1, -1)
+
+    def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
+        score = sign * (x[0] + known @ x[1:])
+        slope = -sign / (1 + np.exp(np.clip(score, -50, 50))) / len(sign)
+        gradient = np.concatenate([[slope.sum()], known.T @ slope]) + 2e-4 * x
+        return float(np.mean(np.logaddexp(0, -score)) + 1e-4 * np.sum(x**2)), gradient
+
+    least = {name: 0.1 if name == "voice" else 0.0 for name in WITNESSES}
+    bounds = [(0.0, 0.0) if name == leave_out else (least[name], None) for name in WITNESSES]
+    best = minimize(loss, np.zeros(1 + len(WITNESSES)), jac=True, bounds=[(None, None), *bounds])
+    return Weights(*(round(float(v), 3) for v in best.x))
 
 
-def fit(found: np.ndarray, right: np.ndarray) -> confidence.Weights:
-    """Fit by logistic regression; no weight is negative, and silence under a word must speak against it."""
-
-    def loss(x: np.ndarray) -> float:
-        score = x[0] + found @ x[1:]
-        return float(np.mean(np.logaddexp(0, -np.where(right, score, -score))) + 1e-4 * np.sum(x[1:] ** 2))
-
-    best = minimize(loss, np.array([1.0, 0.3, 0.3, 0.3]), bounds=[(None, None), (0, None), (0, None), (0.1, None)])
-    return confidence.Weights(*(round(float(v), 3) for v in best.x))
+def given(cases: Sequence[Case], weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+    """Return the confidence of all words, and whether they are right."""
+    known, right = pooled(cases)
+    return confidence.weigh(known, weights), right
 
 
-def judge(given: np.ndarray, right: np.ndarray) -> None:
-    """Print how often words of each confidence are right, and the area under the curve."""
-    order = np.argsort(given)
-    ranks = np.empty(len(given))
-    ranks[order] = np.arange(1, len(given) + 1)
-    n_right = right.sum()
-    area = (ranks[right].sum() - n_right * (n_right + 1) / 2) / max(n_right * (len(right) - n_right), 1)
-    print(f"\n{len(right)} words, {right.mean():.1%} right, area under the curve {area:.3f}\n")
-    print("| confidence | words | mean confidence | right |\n|---|---|---|---|")
-    for low, high in ((0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 0.9), (0.9, 1.01)):
-        inside = (given >= low) & (given < high)
+def area(values: np.ndarray, right: np.ndarray) -> float:
+    """Return how often a right word is given more than a wrong one, half for a draw: the area under the ROC curve."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    n = int(right.sum())
+    return float((ranks[right].sum() - n * (n + 1) / 2) / (n * (len(right) - n)))
+
+
+def calibration_error(values: np.ndarray, right: np.ndarray, n_bins: int = 10) -> float:
+    """Return the expected calibration error: mean distance of confidence and share of right words, in equal bins."""
+    bins = np.minimum((values * n_bins).astype(np.int64), n_bins - 1)
+    off = np.bincount(bins, values - right, n_bins)
+    return float(np.abs(off).sum() / len(right))
+
+
+def summary(values: np.ndarray, right: np.ndarray) -> str:
+    """Write the figures of a set of words as cells of a table; where all are wrong there is no area."""
+    brier = np.mean((values - right) ** 2)
+    curve = f"{area(values, right):.3f}" if 0 < right.sum() < len(right) else "–"
+    scores = f"{curve} | {brier:.4f} | {calibration_error(values, right):.3f}"
+    return f"{len(right)} | {right.mean():.3f} | {values.mean():.3f} | {scores}"
+
+
+HEAD = " words | right | mean confidence | area | Brier | calibration error |\n|---|---|---|---|---|---|---|"
+
+
+def by_confidence(values: np.ndarray, right: np.ndarray) -> None:
+    """Print how often words of each confidence are right."""
+    print("\n| confidence | words | mean confidence | right |\n|---|---|---|---|")
+    for low, high in pairwise(_STEPS):
+        inside = (values >= low) & (values < high)
         if inside.any():
-            row = f"{inside.sum()} | {given[inside].mean():.2f} | {right[inside].mean():.2f}"
-            print(f"| {low:.1f}–{min(high, 1):.1f} | {row} |")
+            cells = f"{inside.sum()} | {values[inside].mean():.2f} | {right[inside].mean():.2f}"
+            print(f"| {low:.1f}–{min(high, 1):.1f} | {cells} |")
+
+
+def report(cases: Sequence[Case]) -> None:
+    """Fit on all songs; then on every other one and judge on the rest, across kinds, and with one witness left out."""
+    weights, judges = fit(cases[::2]), cases[1::2]
+    print(f"WEIGHTS = {fit(cases)}\n\n| judged on |{HEAD}")
+    for kind, text in sorted({(c.kind, c.text) for c in judges}):
+        some = [c for c in judges if (c.kind, c.text) == (kind, text)]
+        print(f"| {kind}, lyrics {text} | {summary(*given(some, weights))} |")
+    rest = [c for c in judges if c.text != ANOTHERS]
+    print(f"| all but another's | {summary(*given(rest, weights))} |")
+    print(f"| the same, weights as shipped | {summary(*given(rest, WEIGHTS))} |")
+    by_confidence(*given(rest, weights))
+    print(f"\n| judged on, fitted on the others |{HEAD}")
+    for kind in sorted({c.kind for c in cases}):
+        own = [c for c in cases if c.kind == kind and c.text != ANOTHERS]
+        print(f"| {kind} | {summary(*given(own, fit([c for c in cases if c.kind != kind])))} |")
+    print(f"\n| left out |{HEAD}")
+    for name in WITNESSES:
+        print(f"| {name} | {summary(*given(rest, fit(cases[::2], name)))} |")
+    for text in (AS_SUNG, DAMAGED, ANOTHERS):
+        of_songs(text, [given([c], weights)[0].mean() for c in cases if c.text == text])
+
+
+def of_songs(text: str, means: Sequence[float]) -> None:
+    """Print how sure whole songs are."""
+    deciles = ", ".join(f"{v:.2f}" for v in np.quantile(means, (0, 0.1, 0.5, 0.9, 1)))
+    print(f"\nmean confidence of songs, lyrics {text}: {deciles} (least, first decile, median, last decile, most)")
+
+
+def judge(folder: Path) -> None:
+    """Say what the confidence is worth on real songs, each a folder with audio, lyrics.txt, gold.csv and meta.json."""
+    sure_of: list[list[float]] = []
+    strange: list[float] = []
+    errors: list[np.ndarray] = []
+    found = sorted(path.parent for path in folder.glob("*/gold.csv"))
+    for song, other in zip(found, [*found[1:], *found[:1]], strict=True):
+        with (song / "gold.csv").open(encoding="utf-8", newline="") as file:
+            truth = np.array([float(row["start_s"]) for row in csv.DictReader(file)])
+        made, misled = (placed(song, text) for text in (song, other))
+        sure_of.append([w.confidence or 0.0 for w in made.words])
+        strange += [misled.confidence_avg or 0.0]
+        errors.append(onset_errors([np.nan if w.start_s is None else w.start_s for w in made.words], truth))
+    off, sure = np.abs(np.concatenate(errors)), np.concatenate(sure_of)
+    print(f"| right is within |{HEAD}")
+    for within in (WITHIN_S, 1.0):
+        print(f"| {within:.1f} s | {summary(sure, off <= within)} |")
+    by_confidence(sure, off <= WITHIN_S)
+    of_songs(AS_SUNG, [float(np.mean(some)) for some in sure_of])
+    of_songs(ANOTHERS, strange)
+
+
+def placed(song: Path, text: Path) -> Alignment:
+    """Align the recording of one song with the lyrics of another, or with its own."""
+    language = json.loads((text / "meta.json").read_text("utf-8"))["language"]
+    return align(next(song.glob("audio.*")), text / "lyrics.txt", language=language)
 
 
 def main() -> None:
-    """Fit on one half, judge on the other."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--songs", type=int, default=60)
-    n_songs = parser.parse_args().songs
-    if not (SHARED / "corpus").is_dir():
+    """Fit on one half and judge on the other, or judge on real songs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--songs", type=int, default=38, help="of each kind (%(default)s)")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where clips are kept (%(default)s)")
+    parser.add_argument("--judge", type=Path, metavar="FOLDER", help="of real songs to judge the shipped weights on")
+    options = parser.parse_args()
+    if options.judge:
+        judge(options.judge)
+    elif not (SHARED / "corpus").is_dir():
         print(f"skipped: there is no {SHARED / 'corpus'} (MELISMA_SHARED names the folder)")
-        return
-    engine, rng = PhoneEngine(), np.random.default_rng(0)
-    sentences = held_out(SHARED / "corpus", engine)
-    rows = [r for r in read_manifest(SHARED / "noise" / "manifest.jsonl", NoiseRow) if r.kind == "music"]
-    music = [decode.load(SHARED / "noise" / r.audio).samples for r in rows]
-    made = [pseudo_song(sentences, music, engine, rng) for _ in range(n_songs)]
-    made = [(found, right) for found, right in made if len(found)]
-    halves = [tuple(map(np.concatenate, zip(*made[k::2], strict=True))) for k in range(2)]
-    weights = fit(*halves[0])
-    print(f"{len(sentences)} held-out sentences; {weights}")
-    judge(confidence.confidences(halves[1][0], weights), halves[1][1])
-    print("\nwith the weights as shipped:")
-    judge(confidence.confidences(halves[1][0]), halves[1][1])
+    else:
+        report([case(song) for song in songs(options.songs, SHARED, options.cache, PhoneEngine())])
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melisma.aligner.viterbi import viterbi
-from melisma.aligner.words import lines, words
+from melisma.aligner.viterbi import Path, viterbi
+from melisma.aligner.words import evidence, lines, words
 from melisma.core.records import Alignment, Emission, LyricLine, Lyrics, Tokens
 from melisma.core.timebase import Timebase
 
@@ -134,20 +134,54 @@ def test_a_last_frame_that_hangs_over_the_end_is_cut():
     assert got[1].end == 2 * 480 + 100
 
 
+def two_words(second=2, voice=1.0):
+    """A second of silence, a, a second of silence, b or what is heard in its place, a second of silence."""
+    rows = [0] * 33 + [1] + [0] * 33 + [second] + [0] * 33
+    return place(rows, ["a", "b"], vocal=[1.0] * 60 + [voice] * 41)
+
+
 def test_confidence_falls_where_the_label_is_not_heard_and_where_nobody_sings():
-    sure = place([1, 0, 2, 0], ["a", "b"], vocal=[1, 1, 1, 1])
-    misheard = place([1, 0, 3, 0], ["a", "b"], vocal=[1, 1, 1, 1])
-    silent = place([1, 0, 3, 0], ["a", "b"], vocal=[1, 1, 0.1, 0.1])
+    sure, misheard, silent = two_words(), two_words(3), two_words(3, 0.1)
     assert misheard[1].confidence < sure[1].confidence
     assert silent[1].confidence < misheard[1].confidence
     assert all(0 <= w.confidence <= 1 for w in (*sure, *misheard, *silent))
 
 
+def test_confidence_falls_where_a_word_is_heard_twice():
+    def heard(*at, n_frames=120):
+        rows = np.full((n_frames, len(LABELS)), 1e-4)
+        rows[np.arange(n_frames), [int(frame in at) for frame in range(n_frames)]] = 1
+        said = replace(emission([0] * n_frames), log_probs=np.log(rows).astype(np.float32))
+        spelt = tokens(["a"], [0])
+        return words(viterbi(said.log_probs, spelt), said, spelt, lyrics("a"))[0].confidence
+
+    assert heard(40, 80) < heard(40) - 0.03
+
+
+def test_a_word_is_doubted_with_its_line():
+    """The same word, heard as well: in a line of which the rest is heard, and in one of which it is not."""
+    rows = [0] * 33 + [1] + [0] * 33 + [2] + [0] * 33
+    fits, fails = place(rows, ["a", "b"]), place(rows, ["a", "cbacba"])
+    assert fails[0].confidence < fits[0].confidence - 0.05
+
+
 def test_a_line_that_is_not_heard_at_all_is_doubted():
-    heard = place([1, 0, 2, 0], ["a", "b"], vocal=[1, 1, 1, 1])
-    unheard = place([3, 0, 3, 0], ["a", "b"], vocal=[1, 1, 1, 1])
+    silence = [0] * 40
+    heard = place([*silence, 1, 0, 2, *silence], ["a", "b"], vocal=[1] * 83)
+    unheard = place([*silence, 3, 0, 3, *silence], ["a", "b"], vocal=[1] * 83)
     assert min(w.confidence for w in heard) > 0.9
     assert max(w.confidence for w in unheard) < 0.3
+
+
+def test_evidence_says_what_it_measures():
+    said = emission([0, 1, 0, 3, 0, 0], vocal=[0.1, 0.9, 0.7, 0.5, 0.5, 0.1])
+    spelt = tokens(["a", "bc"], [0, 1])
+    path = Path(np.array([0, 1, 2, 3, 5, 6]), 0.0)  # b is put where c is heard, c where nothing is
+    got = evidence(path, said, spelt, np.array([3, 5]))
+    high, low = np.log(0.97), np.log(0.01)
+    np.testing.assert_allclose(got.word, [high, low], rtol=1e-5)
+    np.testing.assert_allclose(got.line, [0, low - high], rtol=1e-5)
+    np.testing.assert_allclose(got.voice, [0.8, 0.5], rtol=1e-5)
 
 
 def test_lines_cover_all_words_in_order():

@@ -43,13 +43,13 @@ class SearchConfig:
 def search(emission: Emission, tokens: Tokens, config: SearchConfig | None = None) -> Path:
     """Find the best path that spells the tokens; see `melisma.aligner.viterbi` for the errors."""
     config = config or SearchConfig()
+    wildcard = None if config.wildcard is None else Wildcard(config.wildcard)
+    return viterbi(emission.log_probs, tokens, emission.blank, wildcard, pauses(emission, config))
+
+
+def pauses(emission: Emission, config: SearchConfig) -> Pause:
+    """Return what a pause costs in each frame of an emission."""
     frame_s = emission.timebase.stride / emission.timebase.sample_rate
     silent = np.zeros(1, np.float32) if emission.vocal is None else config.silence * (1 - emission.vocal)
     in_word, in_line = (frame_s * (cost + silent) for cost in (config.pause_in_word, config.pause_in_line))
-    return viterbi(
-        emission.log_probs,
-        tokens,
-        emission.blank,
-        None if config.wildcard is None else Wildcard(config.wildcard),
-        Pause(in_word.astype(np.float32), in_line.astype(np.float32)),
-    )
+    return Pause(in_word.astype(np.float32), in_line.astype(np.float32))

@@ -109,8 +109,8 @@ def viterbi(
         return Path(np.zeros(0, np.int64), 0.0)
     skips = np.zeros(len(ids), np.bool_)
     skips[1:] = ids[1:] != ids[:-1]
-    lattice = _Lattice(ids, skips, _blank_kinds(tokens), alike=wildcard is None and pause is None)
-    rest = _rest_scores(log_probs, blank, wildcard, pause or Pause())
+    lattice = _Lattice(ids, skips, blank_kinds(tokens), alike=wildcard is None and pause is None)
+    rest = rest_scores(log_probs, blank, wildcard, pause or Pause())
     stride = max(1, int(np.sqrt(n_frames)))
     keep = _forward(log_probs, rest, lattice, stride)
     return _backward(log_probs, rest, lattice, stride, keep)
@@ -119,7 +119,7 @@ def viterbi(
 _IN_WORD, _IN_LINE, _AT_EDGE = 0, 1, 2
 
 
-def _blank_kinds(tokens: Tokens) -> Int64:
+def blank_kinds(tokens: Tokens) -> Int64:
     """Return whether each blank stands inside a word, between words of a line or at its edge, int64 [n_tokens + 1]."""
     words = tokens.word
     lines = tokens.line[words]
@@ -129,8 +129,8 @@ def _blank_kinds(tokens: Tokens) -> Int64:
     return kinds
 
 
-def _rest_scores(log_probs: Float32, blank: int, wildcard: Wildcard | None, pause: Pause) -> Float32:
-    """Return what a frame costs each kind of blank, float32 [n_frames, 3]."""
+def rest_scores(log_probs: Float32, blank: int, wildcard: Wildcard | None, pause: Pause) -> Float32:
+    """Return how well a blank of each kind of `blank_kinds` fits each frame, in nats, float32 [n_frames, 3]."""
     plain = edge = log_probs[:, blank]
     if wildcard is not None:
         edge = np.maximum(plain, log_probs.max(axis=1) - np.float32(wildcard.cost))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from melisma.aligner import confidence as judge
+from melisma.aligner.posterior import start_posteriors
 from melisma.aligner.viterbi import Path
 from melisma.core.records import Emission, Float32, Int64, Line, Lyrics, Tokens, Word
 from melisma.core.timebase import Timebase
@@ -130,21 +132,37 @@ def _spans(path: Path, emission: Emission, tokens: Tokens, n_words: int) -> _Spa
     return _Spans(start, sound, sure)
 
 
-def evidence(path: Path, emission: Emission, tokens: Tokens, ends: Int64) -> Float32:
-    """Gather what speaks for each word that owns tokens, float32 [n, 3]; see `melisma.aligner.confidence`.
+def evidence(path: Path, emission: Emission, tokens: Tokens, ends: Int64) -> judge.Evidence:
+    """Gather what is known of each word that owns tokens; see `melisma.aligner.confidence`.
 
     `ends` is the frame at which each of these words stops sounding, int64 [n].
     """
-    owners, begins, inverse = np.unique(tokens.word, return_index=True, return_inverse=True)
+    owners, begins, counts = np.unique(tokens.word, return_index=True, return_counts=True)
     first, stop = _token_frames(path, len(tokens.ids))
     spans = zip(first, stop, tokens.ids, strict=True)
     peaks = np.array([emission.log_probs[a:b, label].max() for a, b, label in spans], np.float32)
+    behind = _behind(path, emission, tokens)
+    spelt = stop[begins + counts - 1]
+    behind_words = (behind[spelt] - behind[first[begins]]).astype(np.float32)
     if emission.vocal is None:
         voices = np.full(len(owners), 0.5, np.float32)
     else:
         runs = zip(first[begins], np.maximum(ends, first[begins] + 1), strict=True)
         voices = np.array([emission.vocal[a:b].mean() for a, b in runs], np.float32)
-    return judge.evidence(peaks, inverse.astype(np.int64), tokens.line[owners], voices)
+    return judge.Evidence(
+        start=start_posteriors(path, emission, tokens, judge.WITHIN_S),
+        word=(np.add.reduceat(peaks, begins) / counts).astype(np.float32),
+        line=judge.by_line(behind_words, counts.astype(np.int64), tokens.line[owners]),
+        voice=voices,
+    )
+
+
+def _behind(path: Path, emission: Emission, tokens: Tokens) -> npt.NDArray[np.float64]:
+    """Return by how many nats the path has fallen behind the best labels before each frame, float64 [n_frames + 1]."""
+    index = np.minimum(path.states // 2, len(tokens.ids) - 1)
+    labels = np.where(path.states % 2, tokens.ids[index], emission.blank)
+    own = np.take_along_axis(emission.log_probs, labels[:, None], axis=1)[:, 0]
+    return np.concatenate([[0.0], np.cumsum(own - emission.log_probs.max(axis=1), dtype=np.float64)])
 
 
 def _token_frames(path: Path, n_tokens: int) -> tuple[Int64, Int64]:

@@ -23,8 +23,9 @@ from melisma.text import language as languages
 from melisma.text.tokens import tokenize
 
 Progress = Callable[[str, float], None]
-# Averages of right lyrics were 0.75 and more on all songs measured, of another song's 0.3 and less.
-_LOW_CONFIDENCE = 0.5
+# Averages of made-up songs with the lyrics of another were 0.60 at most; of those with their own that
+# had less, under half of the words were right (`benchmarks/confidence.py`).
+_LOW_CONFIDENCE = 0.6
 # Share of words held for longer than anybody sings, from which on the lyrics look like a part of what is sung.
 _MANY_LONG = 0.05
 # Below this a guessed language is said to be one.
