@@ -12,7 +12,7 @@ import soxr
 from melisma.core import plugins
 from melisma.core.records import Waveform
 from melisma.engines.phone import PhoneEngine
-from melisma.engines.protocol import Engine
+from melisma.engines.protocol import EmittingEngine, Task
 from melisma.models import features
 from melisma.synth.songs import song_of_length
 
@@ -26,8 +26,17 @@ def sung():
 def test_it_enters_by_the_door_of_every_engine():
     engine = plugins.load(plugins.ENGINES, "phone")()
     assert isinstance(engine, PhoneEngine)
-    assert isinstance(engine, Engine)
-    assert engine.licence.commercial
+    assert isinstance(engine, EmittingEngine)
+    assert engine.facts.licence.commercial
+    assert engine.facts.task is Task.EMIT
+    assert (engine.facts.name, engine.missing()) == ("phone", None)
+
+
+def test_an_engine_that_was_unloaded_loads_again(sung):
+    engine = PhoneEngine()
+    first = engine.emit(sung)
+    engine.unload()
+    np.testing.assert_array_equal(engine.emit(sung).log_probs, first.log_probs)
 
 
 @pytest.mark.parametrize("window", [101, 256, 400])

@@ -106,6 +106,54 @@ class TooFewFrames(InputError):
         self.n_frames, self.n_needed = n_frames, n_needed
 
 
+class WrongLyrics(InputError):
+    """The lyrics are not what is sung in the recording."""
+
+
+class LicenceError(InputError):
+    """Something may not be used under the licence mode that is set; the sentence names both."""
+
+
+class EngineError(MelismaError):
+    """An engine could not do what it was asked; the router goes on to the next tier."""
+
+    http_status = 502
+
+
+class EngineUnavailable(EngineError, MissingDependency):
+    """An engine cannot run here: a package, a model, a key or a server is missing; the sentence says which."""
+
+    exit_code = 3
+    http_status = 501
+
+
+class EngineFailed(EngineError):
+    """An engine broke off, or a server gave no usable answer."""
+
+
+class EngineTimeout(EngineError):
+    """An engine took longer than it was given."""
+
+    http_status = 504
+
+
+class EngineOutOfMemory(EngineError):
+    """An engine found too little memory, at its smallest batch too."""
+
+    http_status = 503
+
+
+class UnitsError(EngineError):
+    """An engine returned times that cannot be what it says they are, or that run backwards or out of the recording."""
+
+
+class NoEngine(MelismaError):
+    """No tier gave a result; the sentence says of each why."""
+
+    exit_code = 3
+    http_status = 503
+
+
 class TrainingError(MelismaError):
     """A training has come to nothing."""
 

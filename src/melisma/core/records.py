@@ -103,6 +103,30 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardWord:
+    """A word that an engine has timed by itself: times in ticks of the unit of its `Heard`, fractions allowed."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None = None  # in [0, 1]; None where the engine says nothing
+    index: int | None = None  # word of the given lyrics that this is; None where the engine was not given any
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an engine that times words by itself returns; `unit` says outright what its numbers count."""
+
+    words: tuple[HeardWord, ...]
+    unit: Timebase  # SECONDS, MILLISECONDS, or the engine's frames
+    language: str = "und"
+    breaks: tuple[int, ...] = ()  # words that begin a segment, as far as the engine tells
+
+
+LEAD, BACKING = 0, 1  # voices
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """A word on the timeline, in ticks of its timebase; both times are None where the word is unsung."""
 
@@ -112,6 +136,8 @@ class Word:
     end: int | None
     confidence: float | None = None  # in [0, 1]; None where nothing is known
     timebase: Timebase = MILLISECONDS
+    voice: int = LEAD  # BACKING: sung over the lead, may overlap it
+    expected_error_ms: float | None = None  # how far the start is expected to be off; None where nothing is known
 
     @property
     def unsung(self) -> bool:
@@ -149,8 +175,21 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """Lines [first, stop) that are sung once more than they are written, at [start, end) in ticks of the alignment."""
+
+    first: int
+    stop: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alignment:
-    """Every word of the lyrics once, in order, on the timeline of a recording.
+    """Every word of the lyrics once, in the order of the text, on the timeline of a recording.
+
+    Words of one voice go forward in time within a line; a line may be sung before the line that is written in front of
+    it. Backing voices may overlap the lead.
 
     Made by the pipeline, by a format's reader, or by hand; `check()` names the first broken promise.
     """
@@ -165,6 +204,7 @@ class Alignment:
     model_id: str = ""
     model_revision: str = ""
     warnings: tuple[str, ...] = field(default=())
+    repeats: tuple[Repeat, ...] = ()
 
     @property
     def duration_ms(self) -> int:
@@ -203,8 +243,8 @@ class Alignment:
         return min(w.start_ms or 0 for w in timed), max(w.end_ms or 0 for w in timed)
 
     def check(self) -> None:
-        """Raise ValueError where 0 ≤ start ≤ end ≤ duration, the order of starts or the lines are broken."""
-        last = 0
+        """Raise ValueError where 0 ≤ start ≤ end ≤ duration, the order of starts in a line or the lines are broken."""
+        last: dict[tuple[int, int], int] = {}
         for i, w in enumerate(self.words):
             if (w.start is None) != (w.end is None):
                 raise ValueError(f"word {i} ({w.text!r}) has only one of its two times")
@@ -216,9 +256,12 @@ class Alignment:
                 continue
             if not 0 <= w.start <= w.end <= self.duration:
                 raise ValueError(f"word {i} ({w.text!r}) spans {w.start}..{w.end}, outside 0..{self.duration}")
-            if w.start < last:
-                raise ValueError(f"word {i} ({w.text!r}) starts at {w.start}, before the word in front of it at {last}")
-            last = w.start
+            before = last.get((w.line, w.voice), 0)
+            if w.start < before:
+                raise ValueError(
+                    f"word {i} ({w.text!r}) starts at {w.start}, before the word in front of it at {before}"
+                )
+            last[w.line, w.voice] = w.start
         at = 0
         for k, line in enumerate(self.lines):
             if line.first != at or line.stop <= line.first:

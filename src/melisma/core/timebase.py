@@ -42,3 +42,4 @@ class Timebase:
 
 
 MILLISECONDS = Timebase(1000, 1)
+SECONDS = Timebase(1, 1)

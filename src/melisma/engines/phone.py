@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,42 +14,72 @@ from melisma.core.errors import ModelError
 from melisma.core.records import Emission, Float32, Waveform
 from melisma.core.settings import n_threads
 from melisma.core.timebase import Timebase
-from melisma.engines.protocol import Licence, Progress
+from melisma.engines.protocol import EngineFacts, Licence, Progress, Task
 from melisma.models import embedded, features
 from melisma.text.g2p import G2P, EspeakG2P
 
 DEFAULT_MODEL = "phone-0.2"
 # Share of a recording near a voice, from which on normalising over the rest changes nothing worth a second listening.
 _MOSTLY = 0.75
+_MEMORY_MB = 300  # measured: a song of four minutes, 240 MB with the interpreter
 _WINDOW = 2000  # emission frames per run of the network: 60 s of 30 ms
 
 
 class PhoneEngine:
     """Phones of any language that espeak-ng spells, on a recording of any length, in bounded memory."""
 
-    name = "phone"
-    version = "1"
     sample_rate = features.SAMPLE_RATE
     blank = 0
 
     def __init__(self, model: str | Path | None = None, g2p: G2P | None = None, window: int = _WINDOW) -> None:
-        """Load a model: an embedded one by id, or an ONNX file of `melisma train export` by its path.
+        """Choose a model: an embedded one by id, or an ONNX file of `melisma train export` by its path.
 
         Without a model, the environment variable MELISMA_PHONE_MODEL names one in the same way.
         """
         name = str(model or os.environ.get("MELISMA_PHONE_MODEL") or DEFAULT_MODEL)
         self.card = embedded.read_card(Path(name)) if name.endswith(".onnx") else embedded.card(name)
-        self.model_id, self.model_revision = self.card.model_id, self.card.revision
-        self.licence = Licence(self.card.licence, commercial=True)
         self.labels = self.card.labels
         shifts = [self.card.onset_shifts_s.get(label, 0.0) for label in self.labels]
         self._onset_shifts = np.array(shifts, np.float32)
         self._g2p: G2P = g2p or EspeakG2P(self.labels[1:])
         self._window = window
-        self._session = _open(self.card.path)
-        width = self._session.get_outputs()[0].shape[-1]
-        if width != len(self.labels):
-            raise ModelError(f"the model {self.model_id} speaks of {width} labels, its card of {len(self.labels)}")
+        self._session: Any = None
+        self._loading = Lock()
+
+    @property
+    def facts(self) -> EngineFacts:
+        """What it says of itself."""
+        return EngineFacts(
+            name="phone",
+            version="2",
+            model_id=self.card.model_id,
+            model_revision=self.card.revision,
+            licence=Licence(self.card.licence, commercial=True),
+            task=Task.EMIT,
+            sample_rate=self.sample_rate,
+            memory_mb=_MEMORY_MB,
+        )
+
+    def missing(self) -> str | None:
+        """Return None: the model is part of the package."""
+        return None
+
+    def load(self) -> None:
+        """Open the model's file, once; ModelError if it is damaged or not what its card says."""
+        with self._loading:
+            if self._session is not None:
+                return
+            session = _open(self.card.path)
+            width = session.get_outputs()[0].shape[-1]
+            if width != len(self.labels):
+                known = len(self.labels)
+                raise ModelError(f"the model {self.card.model_id} speaks of {width} labels, its card of {known}")
+            self._session = session
+
+    def unload(self) -> None:
+        """Close the model."""
+        with self._loading:
+            self._session = None
 
     def spell(self, word: str, language: str) -> Sequence[str]:
         """Return the phones of a word; none if it has no sound of its own."""
@@ -88,6 +119,7 @@ class PhoneEngine:
         vocal : float32 [n_frames / hops]
             Probability of a voice being heard.
         """
+        self.load()
         hops = self.card.hops
         total = -(-len(normal) // hops)
         normal = np.pad(normal, ((0, total * hops - len(normal)), (0, 0)))
@@ -104,7 +136,11 @@ class PhoneEngine:
         return log_probs, vocal
 
     def _run(self, normal: Float32) -> tuple[Float32, Float32]:
-        got, voice = self._session.run(None, {"features": np.ascontiguousarray(normal.T)[None]})
+        session = self._session
+        if session is None:  # unloaded by another thread in between
+            self.load()
+            session = self._session
+        got, voice = session.run(None, {"features": np.ascontiguousarray(normal.T)[None]})
         return got[0], voice[0]
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from melisma.aligner import words
-from melisma.aligner.search import SearchConfig, search
+from melisma.aligner.decoder import DecoderConfig, decode_words
 from melisma.audio import decode
 from melisma.core import plugins
 from melisma.core.errors import AudioError, LyricsError, UnknownName
 from melisma.core.records import Alignment, Emission, Lyrics, Waveform, Word
 from melisma.core.timebase import Timebase
-from melisma.engines.protocol import Engine
+from melisma.engines.protocol import EmittingEngine as Engine
 from melisma.pipeline import lyrics as lyrics_files
 from melisma.text import language as languages
 from melisma.text.tokens import tokenize
@@ -96,8 +96,7 @@ def align(
         warnings.append("the lyrics hold no word that has a sound: all are marked unsung")
     emission = chosen.emit(waveform, lambda share: tell("listen", share))
     tell("align", 0.0)
-    path = search(emission, tokens, SearchConfig(wildcard=config.wildcard))
-    placed = words.words(path, emission, tokens, sung)
+    placed = decode_words(emission, tokens, sung, DecoderConfig(wildcard=config.wildcard)).words
     warnings += _doubts(placed)
     tell("align", 1.0)
     return _made(placed, sung, emission, chosen, code, warnings)
@@ -121,10 +120,10 @@ def _made(
         duration=emission.duration,
         timebase=Timebase(emission.timebase.sample_rate, 1),
         language=code,
-        engine=engine.name,
-        engine_version=engine.version,
-        model_id=engine.model_id,
-        model_revision=engine.model_revision,
+        engine=engine.facts.name,
+        engine_version=engine.facts.version,
+        model_id=engine.facts.model_id,
+        model_revision=engine.facts.model_revision,
         warnings=tuple(warnings),
     )
     made.check()
@@ -189,8 +188,10 @@ def _checked(waveform: Waveform, engine: Engine) -> Waveform:
     samples = waveform.samples
     if samples.ndim != 1:
         raise AudioError(f"a waveform is mono, [n_samples], not of shape {samples.shape}: mix it down first")
-    if waveform.sample_rate != engine.sample_rate:
-        raise AudioError(f"the engine takes {engine.sample_rate} Hz, not {waveform.sample_rate} Hz: resample it first")
+    if waveform.sample_rate != engine.facts.sample_rate:
+        raise AudioError(
+            f"the engine takes {engine.facts.sample_rate} Hz, not {waveform.sample_rate} Hz: resample it first"
+        )
     if not np.isfinite(samples).all():
         raise AudioError("the waveform holds values that are no numbers")
     return Waveform(samples.astype(np.float32, copy=False), waveform.sample_rate)
@@ -203,7 +204,7 @@ def _waveform(
         return _checked(audio, engine), []
     got = decode.decode(
         audio,
-        sample_rate=engine.sample_rate,
+        sample_rate=engine.facts.sample_rate,
         downmix=config.downmix,
         progress=lambda share: tell("decode", share),
     )
