@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from melisma.core import records
-from melisma.core.records import Alignment, Line, LyricLine, Lyrics, Waveform, Word
+from melisma.core.records import BACKING, Alignment, Line, LyricLine, Lyrics, Repeat, Waveform, Word
 from melisma.core.timebase import Timebase
 
 CLASSES = [
@@ -114,7 +114,7 @@ def broken(index: int, **changes: object) -> Alignment:
         (broken(0, start=-1), r"spans -1\.\.200, outside 0\.\.1000"),
         (broken(0, start=300), r"spans 300\.\.200"),
         (broken(3, end=1001), r"spans 900\.\.1001"),
-        (broken(3, start=199), "starts at 199, before the word in front of it at 200"),
+        (broken(1, start=99), "starts at 99, before the word in front of it at 100"),
         (broken(0, line=1), "line 0 holds a word that says it is of another line"),
         (replace(song(), lines=(Line(0, 2),)), "2 words stand in no line"),
         (replace(song(), lines=(Line(0, 2), Line(2, 2), Line(2, 4))), r"line 1 holds words 2\.\.2"),
@@ -126,13 +126,45 @@ def test_the_check_names_the_first_broken_promise(alignment, sentence):
         alignment.check()
 
 
-@given(st.lists(st.one_of(st.none(), st.tuples(st.integers(-2, 12), st.integers(-2, 12))), max_size=6))
-def test_the_check_passes_exactly_what_the_contract_allows(times):
-    words = tuple(word("a", 0, *(t or (None, None))) for t in times)
-    made = Alignment(words, (Line(0, len(words)),) if words else (), 10)
-    timed = [t for t in times if t]
-    starts = [t[0] for t in timed]
-    sound = all(0 <= s <= e <= 10 for s, e in timed) and starts == sorted(starts)
+def test_a_line_may_be_sung_before_the_line_written_in_front_of_it():
+    broken(3, start=0, end=50).check()
+
+
+def test_words_of_the_lead_go_forward_across_a_backing_word_between_them():
+    line = (word("a", 0, 200, 300), replace(word("(b)", 0, 100, 400), voice=BACKING), word("c", 0, 150, 500))
+    with pytest.raises(ValueError, match=r"word 2 \('c'\) starts at 150, before the word in front of it at 200"):
+        Alignment(line, (Line(0, 3),), 500).check()
+
+
+@pytest.mark.parametrize(
+    "again",
+    [Repeat(0, 0, 0, 10), Repeat(-1, 1, 0, 10), Repeat(1, 3, 0, 10), Repeat(0, 1, 10, 9), Repeat(0, 1, -1, 9),
+     Repeat(0, 1, 0, 1001)],
+)  # fmt: skip
+def test_a_repeat_is_of_lines_that_are_there_at_a_time_in_the_recording(again):
+    replace(song(), repeats=(Repeat(0, 2, 0, 1000),)).check()
+    with pytest.raises(ValueError, match="repeat 0 holds lines"):
+        replace(song(), repeats=(again,)).check()
+
+
+TIMES = st.one_of(st.none(), st.tuples(st.integers(-2, 12), st.integers(-2, 12)))
+
+
+@given(st.lists(st.tuples(TIMES, st.integers(0, 1), st.booleans()), max_size=6))
+def test_the_check_passes_exactly_what_the_contract_allows(drawn):
+    words: list[Word] = []
+    lines: list[Line] = []
+    for times, voice, breaks in drawn:
+        if breaks or not lines:
+            lines.append(Line(len(words), len(words)))
+        words.append(replace(word("a", len(lines) - 1, *(times or (None, None))), voice=voice))
+        lines[-1] = replace(lines[-1], stop=len(words))
+    made = Alignment(tuple(words), tuple(lines), 10)
+    timed = [w for w in words if w.start is not None]
+    forward = all(
+        a.start <= b.start for i, b in enumerate(timed) for a in timed[:i] if (a.line, a.voice) == (b.line, b.voice)
+    )
+    sound = all(0 <= w.start <= w.end <= 10 for w in timed) and forward
     if sound:
         made.check()
     else:

@@ -244,6 +244,10 @@ class Alignment:
 
     def check(self) -> None:
         """Raise ValueError where 0 ≤ start ≤ end ≤ duration, the order of starts in a line or the lines are broken."""
+        self._check_words()
+        self._check_lines()
+
+    def _check_words(self) -> None:
         last: dict[tuple[int, int], int] = {}
         for i, w in enumerate(self.words):
             if (w.start is None) != (w.end is None):
@@ -262,6 +266,8 @@ class Alignment:
                     f"word {i} ({w.text!r}) starts at {w.start}, before the word in front of it at {before}"
                 )
             last[w.line, w.voice] = w.start
+
+    def _check_lines(self) -> None:
         at = 0
         for k, line in enumerate(self.lines):
             if line.first != at or line.stop <= line.first:
@@ -271,6 +277,12 @@ class Alignment:
             at = line.stop
         if at != len(self.words):
             raise ValueError(f"{len(self.words) - at} words stand in no line")
+        for k, again in enumerate(self.repeats):
+            if not (0 <= again.first < again.stop <= len(self.lines) and 0 <= again.start <= again.end <= self.duration):
+                raise ValueError(
+                    f"repeat {k} holds lines {again.first}..{again.stop} at {again.start}..{again.end}, "
+                    f"outside {len(self.lines)} lines or 0..{self.duration}"
+                )
 
     def save(self, path: str | Path, format: str | None = None) -> Path:
         """Write to a file in the format named, or told from the file's name; see `melisma.core.files.save`."""
