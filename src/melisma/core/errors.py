@@ -154,6 +154,12 @@ class NoEngine(MelismaError):
     http_status = 503
 
 
+class CacheError(MelismaError):
+    """The cache cannot be used: it is out of reach, of another version, or holds what cannot be read."""
+
+    http_status = 503
+
+
 class TrainingError(MelismaError):
     """A training has come to nothing."""
 
