@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType, SimpleNamespace
 
@@ -14,17 +15,25 @@ from typer.testing import CliRunner
 from melisma.core import plugins
 from melisma.core.records import Alignment, Emission, Line, Word
 from melisma.core.timebase import Timebase
+from melisma.engines.protocol import EngineFacts, Licence, Task
 from melisma.text.espeak import voice_code
 
 
 class SteadyEngine:
     """Hears one sound in every second frame, so that the words of any lyrics follow each other evenly."""
 
-    name, version, model_id, model_revision = "steady", "1", "none", "0"
-    licence = SimpleNamespace(spdx="Apache-2.0", commercial=True)
-    sample_rate = 16000
+    facts = EngineFacts("steady", "1", "none", "0", Licence("Apache-2.0", True), Task.EMIT, 16000)
     labels = ("", "a", "b")
     blank = 0
+
+    def missing(self):
+        return None
+
+    def load(self):
+        pass
+
+    def unload(self):
+        pass
 
     def spell(self, word, language):
         voice_code(language)  # refuses a language that nobody speaks, as every engine does
@@ -42,7 +51,7 @@ class SteadyEngine:
 class RaisingEngine(SteadyEngine):
     """Raises what the test says once it should listen."""
 
-    name = "raising"
+    facts = replace(SteadyEngine.facts, name="raising")
     error: BaseException = RuntimeError("set by the test")
 
     def emit(self, waveform, progress=None):
@@ -52,7 +61,7 @@ class RaisingEngine(SteadyEngine):
 @pytest.fixture
 def engines(monkeypatch):
     """Install the engines `steady` and `raising`; returns the class of the latter, to set its error."""
-    from melisma.pipeline import align as pipeline
+    from melisma.pipeline import tiers
 
     module = ModuleType("melisma_test_engines")
     module.SteadyEngine = SteadyEngine
@@ -68,10 +77,10 @@ def engines(monkeypatch):
 
     monkeypatch.setattr(plugins, "entry_points", with_ours)
     plugins._points.cache_clear()
-    pipeline._engine.cache_clear()
+    tiers.engine_named.cache_clear()
     yield module.RaisingEngine
     plugins._points.cache_clear()
-    pipeline._engine.cache_clear()
+    tiers.engine_named.cache_clear()
 
 
 @pytest.fixture

@@ -103,16 +103,16 @@ def test_the_side_of_a_recording_that_is_listened_to(align, engines, song, here)
 @pytest.mark.parametrize(("args", "cost"), [((), None), (("--wildcard", "0"), 0.0), (("--wildcard", "2.5"), 2.5)])
 def test_what_the_wildcard_costs_reaches_the_search(align, monkeypatch, args, cost):
     """What it does there is tested with the search itself: whether a line strays depends on the model."""
-    from melisma.pipeline import align as pipeline
+    from melisma.pipeline import listen as pipeline
 
     asked = []
 
-    def search(emission, tokens, config):
+    def decode_words(emission, tokens, lyrics, config):
         asked.append(config.wildcard)
-        return real(emission, tokens, config)
+        return real(emission, tokens, lyrics, config)
 
-    real = pipeline.search
-    monkeypatch.setattr(pipeline, "search", search)
+    real = pipeline.decode_words
+    monkeypatch.setattr(pipeline, "decode_words", decode_words)
     assert align(*args).exit_code == 0
     assert asked == [cost]
 
@@ -176,7 +176,7 @@ def test_more_words_than_the_recording_has_time_for(align, here, song):
 
 
 def test_an_unknown_engine(align, here):
-    fails(align(engine="ears"), here, "no engine is called 'ears'; there are: phone")
+    fails(align(engine="ears"), here, "no engine is called 'ears'; there are: auto, ")
 
 
 def test_an_unknown_format(align, here):

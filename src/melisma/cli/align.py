@@ -28,7 +28,14 @@ Language = Annotated[
         autocompletion=complete_languages,
     ),
 ]
-Engine = Annotated[str, typer.Option(metavar="NAME", help="Engine that listens.", autocompletion=complete_engines)]
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Engine that listens; auto chooses, and tries the next where one fails.",
+        autocompletion=complete_engines,
+    ),
+]
 Formats = Annotated[
     list[str] | None,
     typer.Option(
@@ -64,7 +71,7 @@ def align(
         str, typer.Argument(metavar="LYRICS", help="Its lyrics: text, LRC or SRT file, or - for standard input.")
     ],
     language: Language = None,
-    engine: Engine = "phone",
+    engine: Engine = "auto",
     format: Formats = None,
     output: Output = None,
     wildcard: Wildcard = None,

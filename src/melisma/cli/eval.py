@@ -29,8 +29,13 @@ def align(
         typer.Option("--output", "-o", metavar="DIR", help="Keep the alignments, as DIR/<id>.json."),
     ] = None,
     engine: Annotated[
-        str, typer.Option(metavar="NAME", help="Engine that listens.", autocompletion=complete_engines)
-    ] = "phone",
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Engine that listens; auto chooses, and tries the next where one fails.",
+            autocompletion=complete_engines,
+        ),
+    ] = "auto",
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Songs aligned at the same time.")] = 1,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -15,7 +15,7 @@ def complete_engines(incomplete: str) -> list[str]:
     """Complete the name of an installed engine."""
     from melisma.core import plugins
 
-    return [name for name in plugins.names(plugins.ENGINES) if name.startswith(incomplete)]
+    return [name for name in ("auto", *plugins.names(plugins.ENGINES)) if name.startswith(incomplete)]
 
 
 def complete_languages(incomplete: str) -> list[str]:

@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from melisma.core import plugins
-from melisma.core.errors import InputError, MelismaError, UnknownName
+from melisma.core.errors import InputError, MelismaError
 from melisma.core.files import format_named, write_atomically
 from melisma.core.records import Alignment
 from melisma.core.settings import n_threads
 from melisma.metrics import alignment as metrics
+from melisma.pipeline import tiers
+from melisma.pipeline.settings import AUTO, RouterSettings
 
 Progress = Callable[[str, float], None]
 
@@ -206,7 +207,7 @@ def evaluate_songs(
     directory: Path,
     output: Path | None = None,
     *,
-    engine: str = "phone",
+    engine: str = AUTO,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Report:
@@ -219,7 +220,7 @@ def evaluate_songs(
     output : Path, optional
         Folder for the alignments, made where it is missing; without it none are kept.
     engine : str
-        Name of the engine to align with.
+        Name of the engine to align with, or "auto".
     jobs : int
         Songs aligned at the same time; more than one each in a process of its own, with its share of the threads.
     progress : callable, optional
@@ -228,11 +229,10 @@ def evaluate_songs(
     Raises
     ------
     InputError
-        If the folder holds no songs or a broken one, no engine has the name, or `jobs` is less than one.
+        If the folder holds no songs or a broken one, the engine is unknown or may not be used, or `jobs` is less than
+        one.
     """
-    known = plugins.names(plugins.ENGINES)
-    if engine not in known:
-        raise UnknownName("engine", engine, known)
+    tiers.check(engine, RouterSettings.from_env())
     if jobs < 1:
         raise InputError(f"jobs is a positive number, not {jobs}")
     songs = find_songs(directory)

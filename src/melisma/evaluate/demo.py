@@ -10,6 +10,7 @@ from melisma.core.files import write_atomically
 from melisma.core.records import Alignment
 from melisma.evaluate import align as evaluation
 from melisma.formats import karaoke
+from melisma.pipeline.settings import AUTO
 from melisma.synth import write
 from melisma.synth.score import SongConfig, write_score
 from melisma.synth.words import DEMO, SongText
@@ -50,7 +51,7 @@ class DemoResult:
 
 
 def make(
-    directory: Path, *, engine: str = "phone", texts: tuple[SongText, ...] = DEMO, progress: Progress | None = None
+    directory: Path, *, engine: str = AUTO, texts: tuple[SongText, ...] = DEMO, progress: Progress | None = None
 ) -> DemoResult:
     """Make the demo songs, align them, measure the alignments and write everything under a folder.
 
@@ -59,7 +60,7 @@ def make(
     directory : Path
         Made where it is missing; each song gets a folder `<language>` in it.
     engine : str
-        Name of the engine that aligns.
+        Name of the engine that aligns, or "auto".
     texts : tuple of SongText
         What is sung, one song a language.
     progress : callable, optional
