@@ -16,6 +16,7 @@ from melisma.cli.eval import app as evaluate
 from melisma.cli.formats import app as formats
 from melisma.cli.karaoke import karaoke
 from melisma.cli.languages import languages
+from melisma.cli.lyrics import app as lyrics
 from melisma.cli.models import app as models
 from melisma.cli.program import INTERRUPTED, Program, Verbose
 from melisma.cli.train import app as train
@@ -54,6 +55,7 @@ app.command()(karaoke)
 app.add_typer(formats, name="formats")
 app.command()(languages)
 app.add_typer(engines, name="engines")
+app.add_typer(lyrics, name="lyrics")
 app.add_typer(models, name="models")
 app.add_typer(evaluate, name="eval")
 app.add_typer(train, name="train")

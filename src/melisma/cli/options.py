@@ -30,3 +30,12 @@ def complete_models(incomplete: str) -> list[str]:
     from melisma.models import embedded
 
     return [card.model_id for card in embedded.cards() if card.model_id.startswith(incomplete)]
+
+
+def complete_providers(incomplete: str) -> list[str]:
+    """Complete the last name of a comma-separated list of lyrics providers."""
+    from melisma.core import plugins
+    from melisma.lyrics.search import GROUP
+
+    done, comma, last = incomplete.rpartition(",")
+    return [f"{done}{comma}{name}" for name in plugins.names(GROUP) if name.startswith(last)]

@@ -1,0 +1,123 @@
+"""`melisma lyrics`: the words of a song by its artist and title."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from melisma.cli.options import complete_providers
+from melisma.cli.program import AsJson, Quiet, Verbose, group
+
+app = group("Find the lyrics of a song.")
+
+
+@app.command()
+def find(
+    artist: Annotated[str, typer.Argument(metavar="ARTIST", help="Who sings.")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What the song is called.")],
+    duration: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="SECONDS", help="Length of the recording: tells its version from others."),
+    ] = None,
+    album: Annotated[str | None, typer.Option(metavar="TEXT", help="Album, where it is known.")] = None,
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Whom to ask, in this order, such as lrclib,genius (melisma lyrics providers).",
+            autocompletion=complete_providers,
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write: .lrc with times, .txt without, - to print."
+        ),
+    ] = None,
+    synced: Annotated[
+        bool | None, typer.Option("--synced/--plain", help="Only with times of lines, or only the words.")
+    ] = None,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use answers kept from earlier.")] = True,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Find lyrics, with the times of lines where a provider has them for this version of the song."""
+    from melisma.cli.summary import print_json
+    from melisma.core.errors import InputError
+    from melisma.core.files import write_atomically
+    from melisma.lyrics.cache import AnswerCache
+    from melisma.lyrics.protocol import SongQuery
+    from melisma.lyrics.search import SearchConfig
+    from melisma.pipeline.find_lyrics import find as find_lyrics
+
+    path = Path(output) if output not in (None, "-") else None
+    if path is not None:
+        _check_target(path)
+        synced = _told(path, synced)
+    if as_json and output == "-":
+        raise InputError("--json and -o - both need standard output: choose one")
+    names = tuple(name.strip() for given in provider or () for name in given.split(",") if name.strip())
+    config = SearchConfig(names or None, synced, AnswerCache() if cache else None)
+    no_retry_messages()
+    found = find_lyrics(SongQuery(artist, title, album, duration or None), config)
+    if path is not None:
+        write_atomically(path, found.text.encode("utf-8"))
+    elif not as_json:
+        typer.echo(found.text.encode("utf-8"), nl=False)
+    if not quiet:
+        kind = "synced" if found.synced else "plain"
+        typer.echo(
+            f"{kind} lyrics of {found.title!r} by {found.artist!r} from {found.source or found.provider}", err=True
+        )
+        for note in found.notes:
+            typer.echo(f"warning: {note}", err=True)
+        if path is not None:
+            typer.echo(f"wrote {path}", err=True)
+    if as_json:
+        fields = ("provider", "source", "artist", "title", "album", "duration_s", "synced", "text")
+        facts = {name: getattr(found, name) for name in fields}
+        print_json({**facts, "warnings": list(found.notes), "output": str(path) if path is not None else None})
+
+
+@app.command("providers")
+def list_providers(as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """List who is asked, in this order, and what keeps one from being asked."""
+    from melisma.cli.summary import print_json, print_table
+    from melisma.lyrics.search import load_provider, provider_names
+
+    found = [(name, load_provider(name).missing()) for name in provider_names()]
+    if as_json:
+        print_json([{"name": name, "ready": lacks is None, "missing": lacks} for name, lacks in found])
+    else:
+        print_table([(name, "ready" if lacks is None else lacks) for name, lacks in found])
+
+
+def no_retry_messages() -> None:
+    """Keep stamina from printing each retry: with structlog in its first state that would go to standard output."""
+    import stamina.instrumentation
+
+    stamina.instrumentation.set_on_retry_hooks([])
+
+
+def _told(path: Path, synced: bool | None) -> bool | None:
+    """Return what a file's name says where no option does: LRC has times, text has none."""
+    from melisma.core.errors import InputError
+
+    if path.suffix.lower() == ".lrc":
+        if synced is False:
+            raise InputError(f"{path} would be LRC, which times its lines: give --plain a .txt file")
+        return True
+    return False if synced is None and path.suffix.lower() == ".txt" else synced
+
+
+def _check_target(path: Path) -> None:
+    """Refuse a file that cannot be written before anybody is asked."""
+    from melisma.core.errors import OutputError
+
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {path.parent}")

@@ -1,0 +1,124 @@
+"""`melisma lyrics`, as a user runs it, against a real server on loopback."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "lyrics"))
+
+from lyrics_server import PLAIN, SYNCED, Reply, Server, as_json, track
+
+from melisma.cli.main import app
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    for name in ("GENIUS_ACCESS_TOKEN", "MELISMA_GENIUS_TOKEN", "MELISMA_LYRICS_DIR", "MELISMA_LYRICS_PROVIDERS"):
+        monkeypatch.delenv(name, raising=False)
+    made = Server()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("MELISMA_LRCLIB_URL", made.url)
+    monkeypatch.setenv("MELISMA_CACHE_DIR", str(tmp_path / "cache"))
+    yield made
+    made.close()
+
+
+def find(runner, *arguments):
+    return runner.invoke(app, ["lyrics", "find", "Ana Lund", "The River", *arguments])
+
+
+def test_lyrics_go_to_standard_output_and_where_from_to_standard_error(runner, here, server):
+    server.routes["/api/get"] = as_json(track())
+    done = find(runner, "--duration", "203", "--album", "Water")
+    assert done.exit_code == 0
+    assert done.stdout == SYNCED + "\n"
+    assert "synced lyrics of 'The River' by 'Ana Lund' from http://127.0.0.1" in done.stderr
+    assert server.asked[0].params["album_name"] == "Water"
+    assert list(here.iterdir()) == []
+
+
+def test_an_answer_is_kept_for_the_next_time(runner, here, server):
+    server.routes["/api/get"] = as_json(track())
+    first, second = find(runner), find(runner)
+    assert first.stdout == second.stdout
+    assert len(server.asked) == 1
+    find(runner, "--no-cache")
+    assert len(server.asked) == 2
+
+
+def test_files_by_their_names(runner, here, server):
+    server.routes["/api/get"] = as_json(track())
+    assert find(runner, "-o", "song.lrc").exit_code == 0
+    assert find(runner, "-o", "song.txt", "-q").stderr == ""
+    assert Path("song.lrc").read_text(encoding="utf-8") == SYNCED + "\n"
+    assert Path("song.txt").read_text(encoding="utf-8") == PLAIN
+
+
+def test_an_lrc_file_is_not_made_of_plain_text(runner, here, server):
+    server.routes["/api/get"] = as_json(track(syncedLyrics=None))
+    done = find(runner, "-o", "song.lrc")
+    assert done.exit_code == 2
+    assert "lrclib has the words without times" in done.stderr
+    assert list(here.iterdir()) == []
+    assert "would be LRC" in find(runner, "-o", "song.lrc", "--plain").stderr
+
+
+def test_json(runner, here, server):
+    server.routes["/api/get"] = as_json(track(duration=240))
+    server.routes["/api/search"] = as_json([])
+    done = find(runner, "--json", "--duration", "203", "-o", "song.txt")
+    said = json.loads(done.stdout)
+    assert said["provider"] == "lrclib"
+    assert said["synced"] is False
+    assert said["text"] == PLAIN
+    assert said["output"] == "song.txt"
+    assert "another" not in said["warnings"][0]
+    assert "a version of 240 s" in said["warnings"][0]
+
+
+def test_not_found_is_one_sentence_and_exit_code_two(runner, here, server):
+    done = find(runner)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: no lyrics of 'The River' by 'Ana Lund' were found: folder was not asked")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--provider", "nobody"], "no lyrics provider is called 'nobody'; there are: folder, genius, lrclib"),
+        (["-o", "nowhere/song.txt"], "there is no folder nowhere"),
+        (["-o", "."], "it is a folder"),
+        (["-o", "-", "--json"], "choose one"),
+        (["--duration", "1e9"], "a song lasts"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anybody_is_asked(runner, here, server, arguments, said):
+    done = find(runner, *arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert server.asked == []
+
+
+def test_retries_say_nothing_on_standard_output(server, tmp_path):
+    """In a process of its own: another test may have told stamina to be silent."""
+    server.routes["/api/get"] = [Reply(503, headers={"Retry-After": "0"}), as_json(track())]
+    command = [sys.executable, "-m", "melisma.cli.main", "lyrics", "find", "Ana Lund", "The River"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, SYNCED + "\n")
+    assert len(server.asked) == 2
+    assert done.stderr.count("\n") == 1
+
+
+def test_providers_are_listed_with_what_they_lack(runner, here, server, monkeypatch):
+    done = runner.invoke(app, ["lyrics", "providers"])
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["folder", "lrclib", "genius"]
+    monkeypatch.setenv("MELISMA_LYRICS_PROVIDERS", "genius")
+    (listed,) = json.loads(runner.invoke(app, ["lyrics", "providers", "--json"]).stdout)
+    assert listed["name"] == "genius"
+    assert not listed["ready"]
+    assert "GENIUS_ACCESS_TOKEN" in listed["missing"]
