@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 from hypothesis import settings
 
 # A busy machine is no fault of the code: no test of ours asserts a wall-clock time.
 settings.register_profile("melisma", deadline=None)
 settings.load_profile("melisma")
+
+# What tells the tests where things are, or how many threads to use.
+KEPT = ("MELISMA_SHARED", "MELISMA_THREADS")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_state(tmp_path_factory):
+    """Keep what a user has set, and what is remembered between runs, out of the tests, and theirs out of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in [name for name in os.environ if name.startswith("MELISMA_") and name not in KEPT]:
+            patch.delenv(variable)
+        patch.setenv("MELISMA_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield

@@ -10,8 +10,8 @@ from melisma.aligner.decoder import DecoderConfig
 from melisma.audio import decode
 from melisma.core.errors import LyricsError
 from melisma.core.records import Alignment, Lyrics, Waveform
+from melisma.pipeline import log, router, tiers
 from melisma.pipeline import lyrics as lyrics_files
-from melisma.pipeline import router, tiers
 from melisma.pipeline.listen import Placed
 from melisma.pipeline.settings import AUTO, RouterSettings
 from melisma.pipeline.song import Progress, Song
@@ -29,6 +29,7 @@ class AlignConfig:
 
     language: str | None = None  # ISO code; None lets the text decide
     engine: str = AUTO
+    fallback: bool = False  # whether the engines of "auto" follow one that is named
     wildcard: float | None = None  # nats a frame that unsung sound between lines costs; None for no wildcard
     downmix: decode.DownmixName = "centre"
     track_id: str = ""  # what log lines call the song; the name of its file if not given
@@ -77,10 +78,12 @@ def align(
     """
     config = _settled(language, engine, config)
     settings = config.settings or RouterSettings.from_env()
+    log.set_up()
     tiers.check(config.engine, settings)
     sung = _sung(lyrics)
     song = Song(audio, sung, language=config.language, downmix=config.downmix, tell=progress)
-    wanted = router.Route(config.engine, DecoderConfig(wildcard=config.wildcard), _track_id(audio, config))
+    decoder = DecoderConfig(wildcard=config.wildcard)
+    wanted = router.Route(config.engine, config.fallback, decoder, _track_id(audio, config))
     placed = router.route(song, wanted, settings)
     # Refinement of the words belongs here: it has the song's waveform.
     return _made(placed)

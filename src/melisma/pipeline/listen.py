@@ -12,6 +12,7 @@ from melisma.core.errors import EngineFailed, EngineOutOfMemory, EngineTimeout, 
 from melisma.core.records import Emission, Line, Lyrics, Repeat, Waveform, Word
 from melisma.core.timebase import Timebase
 from melisma.engines.protocol import EmittingEngine, Engine, EngineFacts
+from melisma.pipeline.attempt import lent
 from melisma.text.tokens import tokenize
 
 Tell = Callable[[str, float], None]
@@ -66,8 +67,8 @@ def _emit(engine: EmittingEngine, task: Task, tell: Tell) -> Placed:
     with calling(engine):
         tokens = tokenize(lyrics, lambda word: engine.spell(word, language), engine.labels)
     said = () if len(tokens.ids) else ("the lyrics hold no word that has a sound: all are marked unsung",)
-    with calling(engine):
-        emission = engine.emit(task.waveform, lambda share: tell("listen", share))
+    with calling(engine), lent(engine) as loaded, calling(engine):
+        emission = loaded.emit(task.waveform, lambda share: tell("listen", share))
     tell("align", 0.0)
     decoded = decode_words(emission, tokens, lyrics, task.decoder)
     tell("align", 1.0)

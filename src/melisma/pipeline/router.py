@@ -2,24 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from melisma.aligner.decoder import DecoderConfig
 from melisma.aligner.gate import Verdict, judge
-from melisma.core.errors import EngineError, EngineUnavailable, InputError, MelismaError, NoEngine
-from melisma.pipeline import tiers
+from melisma.core.errors import (
+    AudioError,
+    EngineError,
+    EngineOutOfMemory,
+    EngineTimeout,
+    EngineUnavailable,
+    InputError,
+    LicenceError,
+    LyricsError,
+    MelismaError,
+    ModelError,
+    NoEngine,
+    TooFewFrames,
+    WrongLyrics,
+)
+from melisma.engines.protocol import EmittingEngine, Engine
+from melisma.pipeline import log, repair, tiers
+from melisma.pipeline.attempt import DeviceBusy, Limits, attempt
+from melisma.pipeline.breaker import Breaker, Health, Kind, State
 from melisma.pipeline.listen import Placed, Task, listen
 from melisma.pipeline.settings import AUTO, RouterSettings
 from melisma.pipeline.song import Song
 
+# Lyrics and recording do not belong together: another engine that searches may say so too, one that hears words would
+# only find a few of them somewhere.
+_SONGS_FAULT = (WrongLyrics, TooFewFrames)
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a song is to be walked: by which engine, or by AUTO, with which decoder."""
+    """How a song is to be walked.
+
+    Parameters
+    ----------
+    engine : str
+        The one that is wanted, or AUTO.
+    fallback : bool
+        Whether other engines follow a named one.
+    decoder : DecoderConfig
+        What the search is told.
+    track_id : str
+        What log lines call the song.
+    """
 
     engine: str = AUTO
+    fallback: bool = False
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     track_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    placed: Placed
+    verdict: Verdict
+
+    def beats(self, other: _Result | None) -> bool:
+        return other is None or self._worth() > other._worth()
+
+    def _worth(self) -> tuple[bool, int, float]:
+        return self.verdict.passed, -len(self.verdict.reasons), self.verdict.confidence_avg or 0.0
 
 
 def route(song: Song, wanted: Route, settings: RouterSettings) -> Placed:
@@ -30,42 +77,207 @@ def route(song: Song, wanted: Route, settings: RouterSettings) -> Placed:
     NoEngine
         If no tier gave a result; the sentence says of each why.
     InputError
-        If every engine that could listen refused recording or lyrics: what the first one said.
+        If the recording cannot be used, or every engine that could listen refused it or the lyrics: what the first
+        one said.
     """
-    named = tiers.wanted(wanted.engine, settings)
-    automatic = named == AUTO
-    names = tiers.order(song.lyrics, settings) if automatic else (named,)
-    kept: tuple[Placed, Verdict] | None = None
-    failures: dict[str, MelismaError] = {}
-    for name in names:
+    walk = _Walk(song, wanted, settings)
+    result = walk.go()
+    said = list(walk.told_of(result.placed))
+    if not result.verdict.passed:
+        said.append(f"the quality gate refuses this alignment: {'; '.join(result.verdict.reasons)}")
+    return replace(result.placed, warnings=(*result.placed.warnings, *said))
+
+
+class _Walk:
+    """One song on its way through the tiers."""
+
+    def __init__(self, song: Song, wanted: Route, settings: RouterSettings) -> None:
+        self._song, self._wanted, self._settings = song, wanted, settings
+        self._named = tiers.wanted(wanted.engine, settings)
+        self._alone = self._named != AUTO and not wanted.fallback
+        self._names = self._order()
+        self._breaker = Breaker(settings.state / "breaker.json", settings.breaker)
+        self._engines: dict[str, Engine | None] = {}  # those that were looked at; None where one cannot be used
+        self._failures: dict[str, MelismaError] = {}
+        self._refused: list[str] = []  # engines whose result the gate refused
+        self._fault: MelismaError | None = None  # an engine says that lyrics and recording do not belong together
+
+    def go(self) -> _Result:
+        """Try the tiers in turn; return the first result that passes, or the best there is."""
+        best: _Result | None = None
+        for name, engine in self._tiers():
+            if self._fault and not isinstance(engine, EmittingEngine):
+                continue
+            result = self._try(name, engine)
+            if result is None:
+                continue
+            if result.verdict.passed:
+                return result
+            if self._fault is None and result.beats(best):
+                best = result
+        if best is None:
+            raise self._nothing()
+        return best
+
+    def told_of(self, placed: Placed) -> Iterator[str]:
+        """Say of each engine that was tried before the one whose result is kept why it is not that one's."""
+        for name, error in self._failures.items():
+            if name != placed.facts.name and not isinstance(error, (EngineUnavailable, LicenceError)):
+                yield f"{placed.facts.name} was used because {name} failed: {error}"
+
+    def _order(self) -> tuple[str, ...]:
+        if self._alone:
+            return (self._named,)
+        order = tiers.order(self._song.lyrics, self._settings)
+        return order if self._named == AUTO else tuple(dict.fromkeys((self._named, *order)))
+
+    def _tiers(self) -> Iterator[tuple[str, Engine]]:
+        """Yield the engines that can be used, in order; those that the gate has refused of late come last."""
+        doubted: list[tuple[str, Engine]] = []
+        for name in self._names:
+            engine = self._usable(name)
+            if engine is None:
+                continue
+            health = Health() if self._alone else self._breaker.admit(name)
+            if health.state is not State.OPEN:
+                yield name, engine
+                continue
+            log.skipped(self._wanted.track_id, name, f"its circuit breaker is {health}")
+            if health.kind is Kind.GATE:
+                doubted.append((name, engine))  # it may still be the best there is
+            else:
+                self._failures[name] = EngineUnavailable(f"its circuit breaker is {health}")
+        yield from doubted
+
+    def _usable(self, name: str) -> Engine | None:
+        """Return an engine that can run here, or None, with the reason kept; raise it for one that is used alone."""
+        if name not in self._engines:
+            try:
+                self._engines[name] = tiers.usable(name, self._settings, chosen=name == self._named)
+            except MelismaError as error:
+                if self._alone:
+                    raise
+                self._engines[name] = None
+                self._failures[name] = error
+                log.skipped(self._wanted.track_id, name, str(error))
+        return self._engines[name]
+
+    def _try(self, name: str, engine: Engine) -> _Result | None:
+        """Let one engine work on the whole song; None, with the reason kept, if nothing came of it."""
+        began = log.Attempt(self._wanted.track_id, engine.facts)
         try:
-            engine = tiers.engine_named(name)
-            lacking = tiers.unavailable(engine, settings, automatic=automatic)
-            if lacking:
-                raise lacking
-            waveform, language = song.prepare(engine)
-            task = Task(waveform, song.lyrics, language.code, wanted.decoder)
-            placed = listen(engine, task, song.tell)
-        except (EngineError, InputError) as error:
-            if not automatic:
+            placed, task = self._listen(engine)
+        except (AudioError, LyricsError) as error:
+            began.failed(error)
+            raise  # the same for every engine
+        except (EngineError, InputError, ModelError) as error:
+            began.failed(error)
+            self._count(name, error)
+            if self._alone or (self._fault and isinstance(error, _SONGS_FAULT)):
                 raise
-            failures[name] = error
-            continue
-        said = (*song.warnings(waveform.sample_rate), *((language.warning,) if language.warning else ()))
-        placed = replace(placed, warnings=(*said, *placed.warnings))
-        verdict = judge(placed.words, placed.emission, settings.gate)
-        if kept is None or verdict.passed:
-            kept = placed, verdict
-        if verdict.passed:
+            self._failures[name] = error
+            self._fault = self._fault or (error if isinstance(error, _SONGS_FAULT) else None)
+            return None
+        result = self._judged(name, placed)
+        if result.verdict.passed:
+            began.kept(result.placed, result.verdict)
+            self._settle(name)
+            return result
+        began.refused(result.placed, result.verdict)
+        self._refused.append(name)
+        return self._repaired(name, result, task)
+
+    def _listen(self, engine: Engine) -> tuple[Placed, Task]:
+        waveform, language = self._song.prepare(engine)
+        task = Task(waveform, self._song.lyrics, language.code, self._wanted.decoder)
+        placed = self._in_time(engine, task)
+        said = (*self._song.warnings(waveform.sample_rate), *((language.warning,) if language.warning else ()))
+        return replace(placed, warnings=(*said, *placed.warnings)), task
+
+    def _in_time(self, engine: Engine, task: Task) -> Placed:
+        limit_s = self._settings.timeouts.limit_s(engine.facts.name, task.waveform.duration_s)
+        limits = Limits(limit_s, self._settings.retries)
+        return attempt(engine, lambda tell: listen(engine, task, tell), self._song.tell, limits)
+
+    def _judged(self, name: str, placed: Placed) -> _Result:
+        """Ask the gate, and a second engine if that is wanted and the gate alone is content."""
+        verdict = judge(placed.words, placed.emission, self._settings.gate)
+        if not verdict.passed or self._alone or not self._settings.second_opinion or self._song.lyrics is None:
+            return _Result(placed, verdict)
+        for other, engine in self._others(name):
+            began = log.Attempt(self._wanted.track_id, engine.facts, scope="second opinion")
+            try:
+                second, _ = self._listen(engine)
+            except (EngineError, InputError, ModelError) as error:
+                began.failed(error)
+                self._count(other, error)
+                continue
+            verdict = judge(placed.words, placed.emission, self._settings.gate, second.words)
+            began.kept(second, verdict)
             break
-    if kept is None:
-        raise _nothing(failures)
-    return kept[0]
+        return _Result(placed, verdict)
 
+    def _repaired(self, name: str, result: _Result, task: Task) -> _Result:
+        """Let other engines place the weak stretches of a result that the gate refused; keep what is better."""
+        if not self._settings.repair or self._alone or self._song.lyrics is None:
+            return result
+        for other, engine in self._others(name):
+            for stretch in repair.stretches(result.placed):
+                result = self._mended(other, engine, result, task, stretch)
+            if result.verdict.passed:
+                self._settle(name)
+                break
+        return result
 
-def _nothing(failures: dict[str, MelismaError]) -> MelismaError:
-    tried = [error for error in failures.values() if not isinstance(error, EngineUnavailable)]
-    if tried and all(isinstance(error, InputError) for error in tried):
-        return tried[0]
-    listed = "; ".join(f"{name}: {error}" for name, error in failures.items())
-    return NoEngine(f"no engine gave a result ({listed})")
+    def _mended(self, name: str, engine: Engine, result: _Result, task: Task, stretch: repair.Stretch) -> _Result:
+        began = log.Attempt(self._wanted.track_id, engine.facts, scope=stretch.named)
+        try:
+            whole, language = self._song.prepare(engine)
+            local = self._in_time(engine, repair.cut(replace(task, waveform=whole, language=language.code), stretch))
+        except (EngineError, InputError, ModelError) as error:
+            began.failed(error)
+            self._count(name, error)
+            return result
+        merged = repair.merge(result.placed, stretch, local)
+        if merged is None:
+            began.refused(local, reason="it is no surer of these lines")
+            return result
+        verdict = judge(merged.words, merged.emission, self._settings.gate)
+        began.kept(local, verdict)
+        return _Result(merged, verdict)
+
+    def _others(self, name: str) -> Iterator[tuple[str, Engine]]:
+        """Yield the engines after one that could be asked at this moment."""
+        for other in self._names[self._names.index(name) + 1 :]:
+            engine = self._usable(other)
+            if engine is not None and self._breaker.health(other).state is State.CLOSED:
+                yield other, engine
+
+    def _count(self, name: str, error: MelismaError) -> None:
+        """Tell the breaker of a failure that says something of the engine."""
+        if self._alone or isinstance(error, DeviceBusy):
+            return
+        if isinstance(error, EngineOutOfMemory):
+            self._breaker.failed(name, Kind.OUT_OF_MEMORY)
+        elif isinstance(error, EngineTimeout):
+            self._breaker.failed(name, Kind.TIMEOUT)
+
+    def _settle(self, name: str) -> None:
+        """Tell the breaker that an engine has worked, and of those before it whose results the gate refused.
+
+        A song that no engine can place says nothing of the engines; one that the next tier can place does.
+        """
+        if self._alone:
+            return
+        self._breaker.worked(name)
+        for other in self._refused:
+            if other != name:
+                self._breaker.failed(other, Kind.GATE)
+
+    def _nothing(self) -> MelismaError:
+        if self._fault is not None:
+            return self._fault
+        tried = [e for e in self._failures.values() if not isinstance(e, (EngineUnavailable, LicenceError))]
+        if tried and all(isinstance(error, InputError) for error in tried):
+            return tried[0]
+        return NoEngine(tiers.none_left(self._song.lyrics, self._failures))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from melisma.core import plugins
-from melisma.core.errors import EngineUnavailable, LicenceError, UnknownName
+from melisma.core.errors import EngineUnavailable, LicenceError, MelismaError, UnknownName
 from melisma.core.records import Lyrics
 from melisma.engines.protocol import Engine, Task
+from melisma.pipeline.flags import flags_at
 from melisma.pipeline.settings import AUTO, LicenceMode, RouterSettings
 
 # Engines that place known words, then those that hear words. `docs/router.md` says why in this order.
@@ -90,16 +91,45 @@ def _known(name: str) -> None:
         raise UnknownName("engine", name, (AUTO, *installed))
 
 
-def unavailable(
-    engine: Engine, settings: RouterSettings, *, automatic: bool
-) -> EngineUnavailable | LicenceError | None:
-    """Return why an engine cannot be used here, or None; loads no model."""
+def usable(name: str, settings: RouterSettings, *, chosen: bool) -> Engine:
+    """Return an engine that can be used here, as far as can be told without loading its model.
+
+    Parameters
+    ----------
+    name : str
+        Of the engine.
+    settings : RouterSettings
+        Licence mode and flags.
+    chosen : bool
+        Whether the caller has named it: `auto` takes no baseline.
+
+    Raises
+    ------
+    LicenceError
+        If its model may not be used under the licence mode.
+    EngineUnavailable
+        If it lacks something, or is switched off, or is not for `auto`.
+    """
+    engine = engine_named(name)
     refusal = refused(engine, settings)
     if refusal:
-        return LicenceError(refusal)
+        raise LicenceError(refusal)
+    if flags_at(settings.flags).off(name):
+        raise EngineUnavailable(f"it is switched off in {settings.flags}: melisma engines enable {name}")
+    if engine.facts.baseline and not chosen:
+        raise EngineUnavailable("it is a baseline, for tables")
     lacking = engine.missing()
     if lacking:
-        return EngineUnavailable(lacking)
-    if automatic and engine.facts.baseline:
-        return EngineUnavailable(f"the engine {engine.facts.name} is a baseline, for tables only")
-    return None
+        raise EngineUnavailable(lacking)
+    return engine
+
+
+def none_left(lyrics: Lyrics | None, reasons: Mapping[str, MelismaError]) -> str:
+    """Say in one sentence that no engine gave a result, and of each why."""
+    listed = "; ".join(f"{name}: {error}" for name, error in reasons.items())
+    why = f" ({listed})" if listed else ""
+    if lyrics is None and not listed:
+        return "no engine that hears words is installed: give the lyrics, or pip install 'melisma[whisper]'"
+    if lyrics is None:
+        return f"without lyrics an engine is needed that hears words, and none gave a result{why}"
+    return f"no engine gave a result{why}"

@@ -1,0 +1,173 @@
+"""One structured line per attempt, through structlog into the standard logger `melisma.router`.
+
+Nothing appears on a terminal by itself. `MELISMA_LOG=json` writes each line as JSON on standard error, `-v` of the
+command line writes it as key=value; a program that uses the library adds its own handler to the logger `melisma`, and
+finds the values of a line as attributes of the record.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from melisma.core.errors import InputError, MelismaError
+
+if TYPE_CHECKING:
+    from melisma.aligner.gate import Verdict
+    from melisma.engines.protocol import EngineFacts
+    from melisma.pipeline.listen import Placed
+
+_ROOT = "melisma"
+_NAME = "melisma.router"
+# The order of a line's values for people; JSON has the same keys.
+KEYS = (
+    "track_id",
+    "tier_used",
+    "model_version",
+    "scope",
+    "outcome",
+    "duration_ms",
+    "word_count",
+    "confidence_avg",
+    "low_conf_ratio",
+    "fallback_reason",
+)
+
+
+@cache
+def logger() -> Any:
+    """Return the router's logger; its processors are its own and leave a program's structlog as it is."""
+    logging.getLogger(_ROOT).addHandler(logging.NullHandler())  # no "last resort" on standard error
+    return structlog.wrap_logger(
+        logging.getLogger(_NAME),
+        processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+class Attempt:
+    """One attempt of an engine, from its beginning to its one line.
+
+    Parameters
+    ----------
+    track_id : str
+        What the caller calls the song.
+    facts : EngineFacts
+        Of the engine.
+    scope : str
+        What it works on: the song, some lines of it, or a second opinion.
+    """
+
+    def __init__(self, track_id: str, facts: EngineFacts, scope: str = "song") -> None:
+        self._track_id, self._facts, self._scope = track_id, facts, scope
+        self._since = time.monotonic()
+
+    def kept(self, placed: Placed, verdict: Verdict) -> None:
+        """Write that its result is used."""
+        self._write("kept", placed, verdict, None)
+
+    def refused(self, placed: Placed, verdict: Verdict | None = None, reason: str = "") -> None:
+        """Write that its result was refused, and why."""
+        self._write("refused", placed, verdict, reason or "; ".join(verdict.reasons if verdict else ()))
+
+    def failed(self, error: MelismaError) -> None:
+        """Write that it gave none."""
+        self._write("failed", None, None, f"{type(error).__name__}: {error}")
+
+    def _write(self, outcome: str, placed: Placed | None, verdict: Verdict | None, reason: str | None) -> None:
+        facts = placed.facts if placed else self._facts  # a revision may be known only once the model is loaded
+        write = logger().info if reason is None else logger().warning
+        write(
+            "attempt",
+            track_id=self._track_id,
+            tier_used=facts.name,
+            model_version=_model_version(facts),
+            scope=self._scope,
+            outcome=outcome,
+            duration_ms=round(1000 * (time.monotonic() - self._since)),
+            word_count=len(placed.words) if placed else 0,
+            confidence_avg=_rounded(verdict.confidence_avg) if verdict else None,
+            low_conf_ratio=_rounded(verdict.low_conf_ratio) if verdict else None,
+            fallback_reason=reason,
+        )
+
+
+def skipped(track_id: str, tier: str, reason: str) -> None:
+    """Write that a tier was passed over, and why."""
+    logger().info("skipped", track_id=track_id, tier_used=tier, outcome="skipped", fallback_reason=reason)
+
+
+def _model_version(facts: EngineFacts) -> str:
+    return f"{facts.model_id}@{facts.model_revision}" if facts.model_revision else facts.model_id
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def set_up(verbose: bool = False, environ: Mapping[str, str] | None = None) -> None:
+    """Add the handler that MELISMA_LOG or `-v` asks for, once.
+
+    Raises
+    ------
+    InputError
+        If MELISMA_LOG is anything but `json`.
+    """
+    said = (os.environ if environ is None else environ).get("MELISMA_LOG", "").strip().lower()
+    if said not in ("", "json"):
+        raise InputError(f"MELISMA_LOG is json or is not set, not {said[:40]!r}")
+    if not said and not verbose:
+        return
+    root = logging.getLogger(_ROOT)
+    handler = next((h for h in root.handlers if isinstance(h, _Stderr)), None)
+    if handler is None:
+        handler = _Stderr()
+        root.addHandler(handler)
+    handler.setFormatter(_formatter(as_json=said == "json"))
+    if not root.isEnabledFor(logging.INFO):
+        root.setLevel(logging.INFO)
+
+
+class _Stderr(logging.StreamHandler[Any]):
+    """Writes to whatever standard error is at that moment."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:
+        """Standard error."""
+        return sys.stderr
+
+
+def _formatter(*, as_json: bool) -> logging.Formatter:
+    renderer: Any
+    if as_json:
+        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    else:
+        renderer = structlog.processors.KeyValueRenderer(key_order=["event", *KEYS], drop_missing=True)
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *(() if as_json else (_short,)),
+            renderer,
+        ],
+    )
+
+
+def _short(given: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a person at a terminal does not need."""
+    return {key: value for key, value in line.items() if value is not None and key not in ("level", "timestamp")}

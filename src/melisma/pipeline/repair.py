@@ -1,0 +1,120 @@
+"""Weak stretches of an alignment: found between trusted lines, cut out for another engine, merged where it is surer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from melisma.core.records import LEAD, Lyrics, Waveform, Word
+from melisma.core.timebase import Timebase
+from melisma.pipeline.listen import Placed, Task
+
+# The mean of a line's confidences from which on it is trusted: below 0.5 a start is likelier wrong than right.
+_TRUSTED = 0.5
+# From this share of weak lines on nothing holds the rest in its place: the whole song goes to the next engine.
+_TOO_MANY = 0.5
+# What a trusted line may be off by at its ends.
+_MARGIN_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Lines [first, stop) that are doubted, and the time from the trusted line before them to the one after them."""
+
+    first: int
+    stop: int
+    start_s: float
+    end_s: float
+
+    @property
+    def named(self) -> str:
+        """The lines as people count them."""
+        return f"line {self.stop}" if self.stop == self.first + 1 else f"lines {self.first + 1} to {self.stop}"
+
+
+def stretches(placed: Placed) -> tuple[Stretch, ...]:
+    """Find the weak stretches of an alignment; none where too much of it is weak.
+
+    A line without any confidence, an unsung one, belongs to the weak lines around it, and is no stretch by itself.
+    """
+    scores = [line_confidence(placed.words[line.first : line.stop]) for line in placed.lines]
+    n_weak = sum(score is not None and score < _TRUSTED for score in scores)
+    if not n_weak or n_weak > _TOO_MANY * len(scores):
+        return ()
+    runs = groupby(range(len(scores)), lambda i: (scores[i] or 0.0) >= _TRUSTED)
+    found: list[Stretch] = []
+    for trusted, run in runs:
+        lines = list(run)
+        if trusted or all(scores[i] is None for i in lines):
+            continue
+        start_s, end_s = _between(placed, lines[0], lines[-1] + 1)
+        if end_s > start_s:  # not where lines are sung in another order
+            found.append(Stretch(lines[0], lines[-1] + 1, start_s, end_s))
+    return tuple(found)
+
+
+def line_confidence(words: Sequence[Word]) -> float | None:
+    """Return the mean confidence of words, or None where none has any."""
+    known = [word.confidence for word in words if word.confidence is not None]
+    return sum(known) / len(known) if known else None
+
+
+def cut(task: Task, stretch: Stretch) -> Task:
+    """Return the task of a stretch alone: its lines, and the recording from the line before it to the one after it."""
+    if task.lyrics is None:
+        raise ValueError("a song without lyrics has no lines to repair")
+    rate = task.waveform.sample_rate
+    samples = task.waveform.samples[int(stretch.start_s * rate) : int(stretch.end_s * rate)]
+    lines = task.lyrics.lines[stretch.first : stretch.stop]
+    return replace(task, waveform=Waveform(samples, rate), lyrics=Lyrics(lines))
+
+
+def merge(placed: Placed, stretch: Stretch, other: Placed) -> Placed | None:
+    """Put what another engine made of a stretch into an alignment, if it is surer of it; None if it is not.
+
+    Parameters
+    ----------
+    placed : Placed
+        The alignment of the song.
+    stretch : Stretch
+        The lines that `other` holds.
+    other : Placed
+        Words of these lines, on a clock that begins where the stretch does.
+    """
+    first, stop = placed.lines[stretch.first].first, placed.lines[stretch.stop - 1].stop
+    before = placed.words[first:stop]
+    moved = tuple(_moved(word, stretch, other.clock, placed) for word in other.words)
+    if [word.text for word in moved] != [word.text for word in before] or _sureness(moved) <= _sureness(before):
+        return None
+    words = (*placed.words[:first], *moved, *placed.words[stop:])
+    said = f"{stretch.named} placed by {other.facts.name} ({other.facts.model_id})"
+    return replace(placed, words=words, warnings=(*placed.warnings, said))
+
+
+def _between(placed: Placed, first: int, stop: int) -> tuple[float, float]:
+    """Return the end of the line before lines [first, stop) and the start of the line after them, in seconds."""
+    head = placed.words[: placed.lines[first].first]
+    tail = placed.words[placed.lines[stop - 1].stop :]
+    ends = [word.end_s for word in head if word.voice == LEAD and word.end_s is not None]
+    starts = [word.start_s for word in tail if word.voice == LEAD and word.start_s is not None]
+    duration_s = placed.clock.seconds(placed.duration)
+    start_s = max(ends[-1] - _MARGIN_S, 0.0) if ends else 0.0
+    end_s = min(starts[0] + _MARGIN_S, duration_s) if starts else duration_s
+    return start_s, end_s
+
+
+def _sureness(words: Sequence[Word]) -> float:
+    """Return the mean confidence of words, where one without any counts as 0."""
+    return sum(word.confidence or 0.0 for word in words) / len(words)
+
+
+def _moved(word: Word, stretch: Stretch, clock: Timebase, placed: Placed) -> Word:
+    """Put a word of a stretch on the clock of the song."""
+    line = word.line + stretch.first
+    if word.start is None or word.end is None:
+        return replace(word, line=line, timebase=placed.clock)
+    offset_s = int(stretch.start_s * clock.sample_rate) / clock.sample_rate  # where the recording was cut
+    start, end = (placed.clock.ticks(offset_s + clock.seconds(tick)) for tick in (word.start, word.end))
+    end = min(end, placed.duration)
+    return replace(word, line=line, start=min(start, end), end=end, timebase=placed.clock)
