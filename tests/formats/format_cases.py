@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from melisma.core.records import Alignment, Line, Word
+from melisma.core.records import BACKING, Alignment, Line, Repeat, Word
 from melisma.formats._characters import clean
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -58,6 +59,33 @@ SONG = Alignment(
     model_revision="abc",
 )
 
+# A verse sung before the one in front of it, two backing groups over their lead, one between its words, a backing line.
+VOICES = Alignment(
+    words=(
+        Word("Deuxième", 0, 20_000, 20_700, 0.9, expected_error_ms=42.5),
+        Word("couplet", 0, 20_700, 24_000, 0.9, expected_error_ms=180.0),
+        Word("(oh", 0, 21_000, 21_400, 0.6, voice=BACKING),
+        Word("oh)", 0, 21_400, 22_000, 0.6, voice=BACKING),
+        Word("jamais", 1, None, None),
+        Word("Premier", 2, 10_000, 10_500, 0.95),
+        Word("(hé)", 2, 10_500, 10_800, 0.7, voice=BACKING),
+        Word("vers", 2, 11_000, 13_000, 0.95),
+        Word("(ah)", 2, 12_000, 12_500, 0.5, voice=BACKING),
+        Word("tenu", 2, 13_000, 15_000, 0.95),
+        Word("(mmh", 3, 14_000, 14_500, 0.4, voice=BACKING),
+        Word("mmh)", 3, None, None, voice=BACKING),
+    ),
+    lines=(Line(0, 4, 0), Line(4, 5, 0), Line(5, 10, 1), Line(10, 12, 1)),
+    duration=30_000,
+    language="fr",
+    engine="phone",
+    engine_version="1",
+    model_id="melisma-phone",
+    model_revision="abc",
+    warnings=("the refrain comes back once more than written",),
+    repeats=(Repeat(2, 4, 25_000, 29_000),),
+)
+
 
 @st.composite
 def alignments(draw: st.DrawFn, words: st.SearchStrategy[str] | None = None, plain: bool = False) -> Alignment:
@@ -88,6 +116,47 @@ def alignments(draw: st.DrawFn, words: st.SearchStrategy[str] | None = None, pla
     alignment = Alignment(tuple(found), tuple(lines), duration, language=language, model_id="m", engine="phone")
     alignment.check()
     return alignment
+
+
+@st.composite
+def voiced(draw: st.DrawFn, words: st.SearchStrategy[str] | None = None) -> Alignment:
+    """Draw a valid alignment whose lines are in any order, and in which a backing voice sings over the lead."""
+    plain = draw(alignments(words))
+    ends = [0, *(span[1] for i in range(len(plain.lines)) if (span := plain.line_ms(i)))]
+    longest = max(ends)
+    found: list[Word] = []
+    lines: list[Line] = []
+    for i in draw(st.permutations(range(len(plain.lines)))):
+        first = len(found)
+        found += [replace(word, line=len(lines)) for word in plain.line_words(i)]
+        for _ in range(draw(st.integers(0, 2))):
+            group = backing_group(draw, plain.line_ms(i) or (0, 0), len(lines), longest)
+            earlier = [w.start for w in found[first:] if w.voice == BACKING and w.start is not None]
+            if draw(st.booleans()) and not earlier:
+                at = draw(st.integers(first, len(found)))
+                found[at:at] = group
+            elif not earlier or all(w.start is None or w.start >= earlier[-1] for w in group):
+                found += group
+        lines.append(Line(first, len(found), plain.lines[i].stanza))
+    duration = max([plain.duration, *(word.end or 0 for word in found)])
+    alignment = replace(plain, words=tuple(found), lines=tuple(lines), duration=duration)
+    alignment.check()
+    return alignment
+
+
+def backing_group(draw: st.DrawFn, span: tuple[int, int], line: int, longest: int) -> list[Word]:
+    """Draw a group of backing words that begins about where its line is sung, or anywhere; some have no time."""
+    at = draw(st.integers(max(0, span[0] - 500), span[1] + 500) | st.integers(0, longest + 500))
+    group: list[Word] = []
+    for _ in range(draw(st.integers(1, 3))):
+        text = draw(st.sampled_from(("(oh", "oh)", "(la)", "<hé>")))
+        if draw(st.integers(0, 4)) == 0:
+            group.append(Word(text, line, None, None, voice=BACKING))
+            continue
+        length = draw(st.integers(0, 900))
+        group.append(Word(text, line, at, at + length, 0.5, voice=BACKING))
+        at += draw(st.integers(0, 1200))
+    return group
 
 
 def word_texts() -> st.SearchStrategy[str]:

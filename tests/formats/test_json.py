@@ -8,7 +8,7 @@ from format_cases import QUICK, SONG, alignments, golden, got, make
 from hypothesis import given
 
 from melisma.core.errors import FormatError
-from melisma.core.records import Alignment, Line, Word
+from melisma.core.records import LEAD, Alignment, Line, Repeat, Word
 from melisma.core.timebase import Timebase
 from melisma.formats._characters import without_surrogates
 from melisma.formats.json import read, write
@@ -66,6 +66,29 @@ def test_a_confidence_that_is_no_number_is_not_known():
     assert [word.confidence for word in read(write(alignment)).words] == [None, 0.3333]
 
 
+def test_a_file_of_an_older_version_says_nothing_of_voices_repeats_and_warnings():
+    read_back = read(document())
+    assert (read_back.words[0].voice, read_back.words[0].expected_error_ms) == (LEAD, None)
+    assert (read_back.repeats, read_back.warnings) == ((), ())
+
+
+def test_a_warning_is_one_line_that_no_terminal_obeys():
+    assert read(document(more=', "warnings": ["a\\u001b[2J\\n b"]')).warnings == ("a\ufffd[2J b",)
+
+
+def test_an_expected_error_that_is_no_number_is_not_known():
+    words = tuple(Word("a", 0, 0, 1, expected_error_ms=error) for error in (float("nan"), float("inf"), -1.0, 12.34))
+    back = read(write(Alignment(words, (Line(0, 4),), 5)))
+    assert [word.expected_error_ms for word in back.words] == [None, None, None, 12.3]
+
+
+def test_repeats_of_another_clock_are_rounded_to_milliseconds():
+    clock = Timebase(16_000, 24)  # a tick is 1.5 ms
+    word = Word("a", 0, 1, 3, timebase=clock)
+    made = Alignment((word,), (Line(0, 1),), 9, clock, repeats=(Repeat(0, 1, 3, 5),))
+    assert read(write(made)).repeats == (Repeat(0, 1, 5, 8),)
+
+
 def test_unknown_keys_are_passed_over():
     assert got(read(document(more=', "later": {"a": [1]}'))) == [("a", 1, 2, 0)]
 
@@ -88,6 +111,11 @@ def test_unknown_keys_are_passed_over():
         (document(WORD.replace("1,", "null,", 1)), "both null with unsung true"),
         (document(WORD.replace('"line"', '"unsung": true, "line"')), "both null with unsung true"),
         (document(WORD.replace("0.5", "1.5")), r"words\[0\].confidence"),
+        (document(WORD.replace('"line"', '"voice": "choir", "line"')), r"words\[0\].voice: Input should be 'lead' or"),
+        (document(WORD.replace('"line"', '"expected_error_ms": -1, "line"')), r"words\[0\].expected_error_ms"),
+        (document(more=', "repeats": [{"lines": [0, 2], "start_ms": 0, "end_ms": 9}]'), "repeat 0 holds lines"),
+        (document(more=', "repeats": [{"lines": [0], "start_ms": 0, "end_ms": 9}]'), r"repeats\[0\].lines"),
+        (document(more=', "warnings": [1]'), r"warnings\[0\]: Input should be a valid string"),
         (document(WORD.replace("0.5", '0.5, "confidence": 0.5')), "the key 'confidence' stands twice"),
         (document(WORD.replace('"a"', '"a b"')), "is not one whitespace-free word"),
         (document(WORD.replace('"a"', '"\\ud800"')), r"words\[0\].text"),

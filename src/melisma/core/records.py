@@ -278,7 +278,8 @@ class Alignment:
         if at != len(self.words):
             raise ValueError(f"{len(self.words) - at} words stand in no line")
         for k, again in enumerate(self.repeats):
-            if not (0 <= again.first < again.stop <= len(self.lines) and 0 <= again.start <= again.end <= self.duration):
+            of_lines = 0 <= again.first < again.stop <= len(self.lines)
+            if not (of_lines and 0 <= again.start <= again.end <= self.duration):
                 raise ValueError(
                     f"repeat {k} holds lines {again.first}..{again.stop} at {again.start}..{again.end}, "
                     f"outside {len(self.lines)} lines or 0..{self.duration}"

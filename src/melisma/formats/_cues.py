@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from melisma.core.records import Alignment, Word
 from melisma.formats._characters import clean
 from melisma.formats._draft import TimedWord
+from melisma.formats._sung import is_backing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,28 @@ def cues(alignment: Alignment) -> tuple[Cue, ...]:
     return tuple(found)
 
 
+def words_of(alignment: Alignment, cue: Cue) -> tuple[Word, ...]:
+    """Return the words of all lines of a cue."""
+    return tuple(word for i in cue.lines for word in alignment.line_words(i))
+
+
+def is_of_backing(alignment: Alignment, cue: Cue) -> bool:
+    """Whether the line of a cue that has its time is of the backing voice, whatever lines without a time go with it."""
+    words = words_of(alignment, cue)
+    return is_backing([word for word in words if not word.unsung] or words)
+
+
 def without_overlap(words: Sequence[Word]) -> tuple[TimedWord, ...]:
-    """Round to ms, replace what no text file holds, and end each word no later than the next timed one starts."""
+    """Round to ms, replace what no text file holds, and end each word no later than the next timed one starts.
+
+    A word ends no earlier than it starts, whatever the order of the words.
+    """
     clipped: list[TimedWord] = []
     next_start: int | None = None
     for word in reversed(words):
         start, end = word.start_ms, word.end_ms
         if start is not None and end is not None:
-            end = end if next_start is None else min(end, next_start)
+            end = end if next_start is None else max(start, min(end, next_start))
             next_start = start
-        clipped.append(TimedWord(clean(word.text), start, end, word.confidence))
+        clipped.append(TimedWord(clean(word.text), start, end, word.confidence, word.voice))
     return tuple(reversed(clipped))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from melisma.core.errors import FormatError
-from melisma.core.records import Alignment, Line, TimedLine, Word
+from melisma.core.records import BACKING, LEAD, Alignment, Line, TimedLine, Word
 from melisma.formats._clock import LIMIT_MS
 
 LINE_TIMES = "the file times lines, not words: a word carries the span in which it is sung"
@@ -25,6 +25,7 @@ class TimedWord:
     start: int | None = None
     end: int | None = None
     confidence: float | None = None
+    voice: int = LEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,9 @@ def assemble(
 ) -> Alignment:
     """Make an alignment that passes `check()` of whatever a reader found.
 
-    Lines without words are left out. A word that begins before the word in front of it is moved to begin with it, and
-    a word that ends before it begins ends there; both leave a warning. The duration, in ms, grows to the last end.
+    Lines without words are left out. A word that begins before the word of its line and voice in front of it is moved
+    to begin with it, and a word that ends before it begins ends there; both leave a warning. The duration, in ms, grows
+    to the last end.
 
     Raises
     ------
@@ -65,18 +67,19 @@ def assemble(
     """
     words: list[Word] = []
     kept: list[Line] = []
-    last, longest, moved, stanza = 0, duration, 0, -1
+    longest, moved, stanza = duration, 0, -1
     previous_stanza: int | None = None
     for line in lines:
         if not line.words:
             continue
         first = len(words)
+        last = {LEAD: 0, BACKING: 0}
         for word in line.words:
-            placed = _placed(word, last)
+            placed = _placed(word, last[word.voice])
             moved += placed.start is not None and (placed.start, placed.end) != (word.start, word.end)
-            words.append(Word(word.text, len(kept), placed.start, placed.end, word.confidence))
+            words.append(Word(word.text, len(kept), placed.start, placed.end, word.confidence, voice=word.voice))
             if placed.start is not None and placed.end is not None:
-                last, longest = placed.start, max(longest, placed.end)
+                last[word.voice], longest = placed.start, max(longest, placed.end)
         stanza += line.stanza != previous_stanza
         previous_stanza = line.stanza
         kept.append(Line(first, len(words), stanza))
@@ -140,7 +143,7 @@ def joined(pieces: Iterable[TimedWord]) -> tuple[TimedWord, ...]:
             if k == 0 and continues:
                 words.append(_continued(words.pop(), part, piece))
             else:
-                words.append(TimedWord(part, piece.start, piece.end))
+                words.append(TimedWord(part, piece.start, piece.end, voice=piece.voice))
         if piece.text:
             glued = bool(parts) and not piece.text[-1].isspace()
     return tuple(words)
@@ -150,5 +153,5 @@ def _continued(word: TimedWord, part: str, piece: TimedWord) -> TimedWord:
     if piece.start is None or piece.end is None:
         return replace(word, text=word.text + part)
     if word.start is None or word.end is None:
-        return TimedWord(word.text + part, piece.start, piece.end)
-    return TimedWord(word.text + part, word.start, max(word.end, piece.end))
+        return replace(word, text=word.text + part, start=piece.start, end=piece.end)
+    return replace(word, text=word.text + part, end=max(word.end, piece.end))

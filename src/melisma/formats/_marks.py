@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from melisma.core.records import BACKING
 from melisma.formats._draft import TimedWord
 
 _WORD = re.compile(r"\S+")
@@ -56,6 +57,19 @@ def timed_words(text: str, marks: Sequence[Mark], end: int | None) -> list[Timed
 
 def _only_ends(text: str, at: int) -> bool:
     return 0 < at < len(text) and not text[at - 1].isspace() and text[at].isspace()
+
+
+def voiced(text: str, words: Sequence[TimedWord], backing: Sequence[tuple[int, int]]) -> list[TimedWord]:
+    """Give the backing voice to the words of a text that begin inside one of the spans [start, stop) of it."""
+    spans = iter(backing)
+    span = next(spans, None)
+    found: list[TimedWord] = []
+    for spelt, word in zip(_WORD.finditer(text), words, strict=True):
+        while span is not None and span[1] <= spelt.start():
+            span = next(spans, None)
+        inside = span is not None and span[0] <= spelt.start()
+        found.append(replace(word, voice=BACKING) if inside else word)
+    return found
 
 
 def by_row(text: str, words: Sequence[TimedWord]) -> list[tuple[TimedWord, ...]]:

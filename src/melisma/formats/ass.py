@@ -3,11 +3,14 @@ r"""Advanced SubStation Alpha: karaoke lines that fill word by word (``\kf``), f
 Written: two rows take turns, and a line stands in its row up to three seconds before it is sung, as a preview. Times
 are centiseconds; each tag lasts from rounded time to rounded time, so that rounding never adds up along a line. A
 pause is a ``\k`` tag of its own, a word without a time is ``{\k0}word``, and a line without any time is a further row
-of the event in front of it (or behind it, at the beginning).
+of the event in front of it (or behind it, at the beginning). Events stand in the order in which they are sung; a line
+of the backing voice, and a backing group that overlaps its lead, is an event of its own in the style ``Backing``,
+smaller, at the top of the picture.
 
 Read: every ``Dialogue`` of the ``[Events]`` section; times by ``\k``, ``\K``, ``\kf``, ``\ko`` and ``\kt``, or the
 span of the event for all its words where it has none of them; drawings are skipped, other overrides stripped. Lost:
-confidences, stanzas, language, the part of a word that overlaps the next one of its line. ``{`` and ``}`` become
+confidences, stanzas, language, the order of the text, the voice of a backing group that stays inside its line, the
+part of a word that overlaps the next one of its line. ``{`` and ``}`` become
 ``(`` and ``)``, since no escape of them works in every player; a backslash before ``N``, ``n``, ``h`` or at the end
 of a word gets an invisible word joiner, taken away again when read.
 """
@@ -17,15 +20,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from melisma.core.errors import FormatError
 from melisma.core.files import Format
-from melisma.core.records import Alignment, TimedLine
+from melisma.core.records import BACKING, LEAD, Alignment, TimedLine
 from melisma.formats._characters import guard, opened, rows, unguard
 from melisma.formats._clock import centiseconds, milliseconds
-from melisma.formats._cues import cues, without_overlap
+from melisma.formats._cues import cues, is_of_backing, without_overlap
 from melisma.formats._draft import LINE_TIMES, DraftLine, TimedWord, assemble, spread, timed_rows
 from melisma.formats._marks import Mark, by_row, timed_words
+from melisma.formats._sung import in_sung_order
 
 _PREVIEW_CS = 300  # how long a line is seen before it is sung: time to read it, without crowding the screen
 _HEAD = """\
@@ -43,10 +48,12 @@ Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour,
 StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
 Style: Upper,Arial,72,&H0000C8FF,&H00FFFFFF,&H00202020,&H80000000,-1,0,0,0,100,100,0,0,1,4,1,2,80,80,190,1
 Style: Lower,Arial,72,&H0000C8FF,&H00FFFFFF,&H00202020,&H80000000,-1,0,0,0,100,100,0,0,1,4,1,2,80,80,70,1
+Style: Backing,Arial,54,&H00FFC87A,&H00E0E0E0,&H00202020,&H80000000,0,-1,0,0,100,100,0,0,1,3,1,8,80,80,70,1
 
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """
+_ROWS, _BACKING = ("Upper", "Lower"), "Backing"  # styles
 _FIELDS = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
 _TIME = re.compile(r"\s*([0-9]{1,9}):([0-9]{1,9}):([0-9]{1,9})(?:[.,:]([0-9]{1,9}))?\s*")
 _BLOCK = re.compile(r"\{([^{}]*)\}")
@@ -64,6 +71,7 @@ class _Event:
     start: int
     end: int
     text: str
+    voice: int = LEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +86,23 @@ class _Sung:
 
 def write(alignment: Alignment) -> str:
     """Write an alignment as ASS text."""
-    return _HEAD + "".join(_events(alignment))
+    return _HEAD + "".join(_events(in_sung_order(alignment)))
 
 
 def _events(alignment: Alignment) -> Iterator[str]:
-    row_free = [0, 0]  # when the last line of either row goes, in cs
-    for k, cue in enumerate(cues(alignment)):
+    row_free = dict.fromkeys((*_ROWS, _BACKING), 0)  # when the last line of a row goes, in cs
+    turns = cycle(_ROWS)
+    for cue in cues(alignment):
+        row = _BACKING if is_of_backing(alignment, cue) else next(turns)
         lines = [without_overlap(alignment.line_words(i)) for i in cue.lines]
         ends = [word.end for line in lines for word in line if word.end is not None]
         start, end = centiseconds(cue.start), centiseconds(ends[-1] if ends else cue.end)
-        seen = min(start, max(0, start - _PREVIEW_CS, row_free[k % 2]))
-        row_free[k % 2] = end
+        seen = min(start, max(0, start - _PREVIEW_CS, row_free[row]))
+        row_free[row] = max(row_free[row], end)
         lead = f"{{\\k{start - seen}}}" if seen < start and ends else ""
         text = lead + "\\N".join(_tagged(line) for line in lines)
-        yield f"Dialogue: 0,{_clock(seen)},{_clock(end)},{('Upper', 'Lower')[k % 2]},,0,0,0,,{text}\n"
+        layer = int(row == _BACKING)
+        yield f"Dialogue: {layer},{_clock(seen)},{_clock(end)},{row},,0,0,0,,{text}\n"
 
 
 def _tagged(words: Sequence[TimedWord]) -> str:
@@ -161,7 +172,7 @@ def _words(event: _Event) -> tuple[list[tuple[TimedWord, ...]], bool]:
         words: Sequence[TimedWord] = timed_words(plain, [*marks, Mark(len(plain), cursor)], cursor)
     else:
         words = spread(plain, event.start, event.end)
-    words = [TimedWord(unguard(word.text, _LOOKALIKE), word.start, word.end) for word in words]
+    words = [TimedWord(unguard(word.text, _LOOKALIKE), word.start, word.end, voice=event.voice) for word in words]
     return by_row(plain, words), bool(marks)
 
 
@@ -204,7 +215,8 @@ def _event(fields: tuple[str, ...], rest: str, number: int) -> _Event | None:
     if any(_DRAWING.search(block) for block in _BLOCK.findall(row["text"])):
         return None
     first = milliseconds(*start.groups())
-    return _Event(first, max(first, milliseconds(*end.groups())), row["text"])
+    voice = BACKING if row.get("style", "").strip() == _BACKING else LEAD
+    return _Event(first, max(first, milliseconds(*end.groups())), row["text"], voice)
 
 
 FORMAT = Format("ass", (".ass", ".ssa"), "text/x-ssa", r"ASS karaoke: word times (\kf)", write, read, read_lines)

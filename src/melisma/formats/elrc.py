@@ -2,12 +2,12 @@
 
 Written: ``[mm:ss.xx]<mm:ss.xx>word <mm:ss.xx>word<mm:ss.xx>``: a tag in front of every timed word, and one glued
 behind a word that ends before the next one starts, behind the last word of a line, and in front of a word without a
-time.
+time. Lines stand in the order in which they are sung; a backing group that overlaps its lead is a line of its own.
 
 Read: what is written here, and the looser spellings in use (`` <00:12.00> word``, syllable tags inside words, no end
 tag). A tag glued to the end of a word only ends it; words that share a tag share its span; words in front of the
-first tag of a line have no time; a line without word tags is read as in `melisma.formats.lrc`. Lost: confidences, and
-the part of a word that overlaps the next one of its line.
+first tag of a line have no time; a line without word tags is read as in `melisma.formats.lrc`. Lost: confidences,
+voices, the order of the text, and the part of a word that overlaps the next one of its line.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from melisma.core.records import Alignment, TimedLine
 from melisma.formats import _lrc_text as lrc_text
 from melisma.formats._cues import without_overlap
 from melisma.formats._draft import TimedWord
+from melisma.formats._sung import in_sung_order
 
 
 def write(alignment: Alignment) -> str:
     """Write an alignment as enhanced LRC text."""
+    alignment = in_sung_order(alignment)
     lines = lrc_text.body(alignment, _spelt(alignment))
     return "\n".join([*lrc_text.header(alignment), *lines, ""])
 

@@ -1,21 +1,25 @@
-"""The JSON format of alignments, ``melisma.alignment/1``: everything but the warnings, to the millisecond.
+"""The JSON format of alignments, ``melisma.alignment/1``: everything, to the millisecond, in the order of the text.
 
 ``words`` and ``lines`` carry the alignment; ``text``, ``word_count``, ``confidence_avg`` and the text and times of a
-line follow from them and are not looked at when read. ``words`` of a line is half-open: [first, stop). Unknown keys
-are passed over, so that a later version may add some; a wrong type, a key that stands twice, NaN, a word that starts
-before the one in front of it and every other broken promise is refused, never mended. Confidences have four decimals;
-a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD.
+line follow from them and are not looked at when read. ``words`` of a line is half-open: [first, stop), and so is
+``lines`` of a repeat. ``voice`` ("backing") and ``expected_error_ms`` of a word, ``repeats`` and ``warnings`` stand
+only where there is something to say. Unknown keys are passed over, so that a later version may add some; a wrong type,
+a key that stands twice, NaN, a word that starts before the one of its line and voice in front of it and every other
+broken promise is refused, never mended. Confidences have four decimals, expected errors one; a lone surrogate, which
+UTF-8 cannot hold, becomes U+FFFD, and so does a control character in a warning, which a terminal might obey.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from melisma.core.errors import FormatError
 from melisma.core.files import Format
-from melisma.core.records import Alignment, Line, Word
+from melisma.core.records import BACKING, LEAD, Alignment, Line, Repeat, Word
+from melisma.formats._characters import clean
 from melisma.formats._clock import LIMIT_MS
 from melisma.formats._objects import parse, rounded, spell
 
@@ -38,6 +42,8 @@ class WordObject(_Strict):
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     line: Count
     unsung: bool = False
+    voice: Literal["lead", "backing"] = "lead"
+    expected_error_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> WordObject:
@@ -53,6 +59,14 @@ class LineObject(_Strict):
     stanza: Count = 0
 
 
+class RepeatObject(_Strict):
+    """Lines that are sung once more than they are written."""
+
+    lines: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    start_ms: Ms
+    end_ms: Ms
+
+
 class AlignmentObject(_Strict):
     """The file."""
 
@@ -65,6 +79,8 @@ class AlignmentObject(_Strict):
     model_revision: str = ""
     words: list[WordObject]
     lines: list[LineObject]
+    repeats: list[RepeatObject] = []
+    warnings: list[str] = []
 
 
 def write(alignment: Alignment) -> str:
@@ -81,8 +97,15 @@ def write(alignment: Alignment) -> str:
         "confidence_avg": rounded(alignment.confidence_avg),
         "word_count": len(alignment.words),
     }
-    words = [_word(word) for word in alignment.words]
-    return spell(head, {"words": words, "lines": [_line(alignment, i) for i in range(len(alignment.lines))]})
+    lists: dict[str, list[object]] = {
+        "words": [_word(word) for word in alignment.words],
+        "lines": [_line(alignment, i) for i in range(len(alignment.lines))],
+    }
+    if alignment.repeats:
+        lists["repeats"] = [_repeat(alignment, again) for again in alignment.repeats]
+    if alignment.warnings:
+        lists["warnings"] = [_sentence(warning) for warning in alignment.warnings]
+    return spell(head, lists)
 
 
 def _word(word: Word) -> dict[str, object]:
@@ -93,7 +116,22 @@ def _word(word: Word) -> dict[str, object]:
         "confidence": rounded(word.confidence),
         "line": word.line,
     }
-    return {**fields, "unsung": True} if word.unsung else fields
+    if word.unsung:
+        fields["unsung"] = True
+    if word.voice == BACKING:
+        fields["voice"] = "backing"
+    if word.expected_error_ms is not None and 0 <= word.expected_error_ms < math.inf:
+        fields["expected_error_ms"] = round(word.expected_error_ms, 1)
+    return fields
+
+
+def _repeat(alignment: Alignment, again: Repeat) -> dict[str, object]:
+    ms = alignment.timebase.ms
+    return {"lines": [again.first, again.stop], "start_ms": ms(again.start), "end_ms": ms(again.end)}
+
+
+def _sentence(warning: str) -> str:
+    return " ".join(clean(warning).split())
 
 
 def _line(alignment: Alignment, index: int) -> dict[str, object]:
@@ -117,7 +155,18 @@ def read(text: str) -> Alignment:
         If the text is not a ``melisma.alignment/1`` that keeps its promises; the sentence names the place.
     """
     found = parse("json", text, AlignmentObject)
-    words = tuple(Word(w.text, w.line, w.start_ms, w.end_ms, w.confidence) for w in found.words)
+    words = tuple(
+        Word(
+            w.text,
+            w.line,
+            w.start_ms,
+            w.end_ms,
+            w.confidence,
+            voice=BACKING if w.voice == "backing" else LEAD,
+            expected_error_ms=w.expected_error_ms,
+        )
+        for w in found.words
+    )
     lines = tuple(Line(line.words[0], line.words[1], line.stanza) for line in found.lines)
     alignment = Alignment(
         words,
@@ -128,6 +177,8 @@ def read(text: str) -> Alignment:
         engine_version=found.engine_version,
         model_id=found.model_id,
         model_revision=found.model_revision,
+        warnings=tuple(_sentence(warning) for warning in found.warnings),
+        repeats=tuple(Repeat(r.lines[0], r.lines[1], r.start_ms, r.end_ms) for r in found.repeats),
     )
     try:
         alignment.check()

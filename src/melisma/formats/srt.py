@@ -1,12 +1,14 @@
 r"""SubRip: a cue per line, start and end to the millisecond.
 
 Written: one numbered cue per timed line; a line without any time is a further row of the cue in front of it (or
-behind it, at the beginning), so that it is seen about where it belongs.
+behind it, at the beginning), so that it is seen about where it belongs. Cues stand in the order in which they are
+sung; a backing group that overlaps its lead is a cue of its own, seen at the same time.
 
 Read: cues in order of their starts, each row a line; ``<i>``-like tags and ``{\an8}``-like overrides are stripped.
 SRT times cues: each word carries the span of its cue, and the alignment says so in a warning. Kept: text, lines, line
-times. Lost: word times, which lines had no time, stanzas, confidences, language, length of the recording. Text that
-would be read as a tag, an override or an arrow gets an invisible word joiner, taken away again when read.
+times. Lost: word times, which lines had no time, the order of the text, voices, stanzas, confidences, language, length
+of the recording. Text that would be read as a tag, an override or an arrow gets an invisible word joiner, taken away
+again when read.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from melisma.formats._characters import clean, guard, opened, rows, unguard
 from melisma.formats._clock import hms, milliseconds
 from melisma.formats._cues import cues
 from melisma.formats._draft import LINE_TIMES, DraftLine, assemble, spread
+from melisma.formats._sung import in_sung_order
 
 _TIME = r"(?:([0-9]{1,9}):)?([0-9]{1,9}):([0-9]{1,9})(?:[,.]([0-9]{1,9}))?"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s|$)")
@@ -39,6 +42,7 @@ class _Cue:
 
 def write(alignment: Alignment) -> str:
     """Write an alignment as SubRip text."""
+    alignment = in_sung_order(alignment)
     blocks: list[str] = []
     for number, cue in enumerate(cues(alignment), 1):
         text = "\n".join(guard(clean(alignment.line_text(i)), _LOOKALIKE) for i in cue.lines)

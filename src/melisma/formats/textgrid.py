@@ -3,36 +3,41 @@
 Written in the long form: interval tiers ``words`` and ``lines``, and ``unsung`` where words have no time: on the
 spans of ``lines``, it names their place among the words there, ``2:la 5:oh``. A line without any time is a further
 row of the interval in front of it (or behind it, at the beginning); lines that start together share an interval, a
-row each.
+row each. What the backing voice sings stands in tiers of its own, ``backing words``, ``backing lines`` and ``backing
+unsung``; lines of one voice that are sung into each other, in ``words 2``, ``lines 2`` and so on.
 
 Intervals of a tier cannot overlap or be empty: a word ends no later than the next one starts, words that start
 together share an interval and its end, and a word of no length lasts 1 ms. Lost: that, stanzas, confidences,
-language.
+language, the order of the text.
 
 Read: long and short text form. The words come from the tier ``words`` (or the first whose name holds "word", or the
 first interval tier of all), the lines from ``lines`` where its text agrees with the words, else from its times (a
-warning says so), else a new line begins after each pause of 1.5 seconds.
+warning says so), else a new line begins after each pause of 1.5 seconds. The further tiers are read alike, and their
+lines put among those of the first by time.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from melisma.core.errors import FormatError
 from melisma.core.files import Format
-from melisma.core.records import Alignment
+from melisma.core.records import BACKING, LEAD, Alignment
 from melisma.formats._characters import clean, opened
 from melisma.formats._clock import LIMIT_MS
-from melisma.formats._cues import cues, without_overlap
+from melisma.formats._cues import Cue, cues, is_of_backing, without_overlap, words_of
 from melisma.formats._draft import DraftLine, TimedWord, assemble, by_pauses
+from melisma.formats._sung import in_sung_order
 
 _TOKEN = re.compile(
     r'"(?P<text>(?:[^"]|"")*+)(?P<close>"|\Z)'
     r"|(?<!\S)(?P<number>[-+]?[0-9]{1,30}(?:\.[0-9]{0,40})?(?:[eE][-+]?[0-9]{1,4})?)(?!\S)"
     r"|(?P<flag><exists>|<absent>)|![^\n]*"
 )
+_LEAD, _BACKING = "", "backing "  # before the names of the tiers of that voice
+_SUFFIXES = ("", *(f" {n}" for n in range(2, 10)))  # behind them, where lines of one voice are sung into each other
 _PLACE = re.compile(r"([0-9]{1,9}):\S+")
 
 
@@ -55,30 +60,64 @@ class _Tier:
 
 def write(alignment: Alignment) -> str:
     """Write an alignment as TextGrid text, long form."""
+    alignment = in_sung_order(alignment, "always")
+    of_voice: dict[str, list[Cue]] = {_LEAD: [], _BACKING: []}
+    for cue in cues(alignment):
+        of_voice[_BACKING if is_of_backing(alignment, cue) else _LEAD].append(cue)
+    tiers: list[tuple[str, Sequence[_Interval]]] = []
+    for voice, of in of_voice.items():
+        for suffix, some in zip(_SUFFIXES, _without_interleaving(alignment, of), strict=False):
+            tiers += _tiers(alignment, some, voice, suffix)
+    tiers = tiers or _tiers(alignment, (), _LEAD, "")
+    length = max([alignment.duration_ms, 1, *(tier[-1].end for _, tier in tiers if tier)])
+    return "".join(_spelt(tiers, length))
+
+
+def _without_interleaving(alignment: Alignment, of: Sequence[Cue]) -> list[list[Cue]]:
+    """Deal cues out so that none begins before the last word of the one in front of it; what is left goes last."""
+    dealt: list[list[Cue]] = []
+    lasts: list[int] = []
+    for cue in of:
+        last = max((start for word in words_of(alignment, cue) if (start := word.start_ms) is not None), default=0)
+        free = next((k for k, until in enumerate(lasts) if until <= cue.start), len(lasts))
+        if free == len(lasts) < len(_SUFFIXES):
+            dealt.append([])
+            lasts.append(0)
+        free = min(free, len(lasts) - 1)
+        dealt[free].append(cue)
+        lasts[free] = max(lasts[free], last)
+    return dealt
+
+
+def _tiers(alignment: Alignment, of: Sequence[Cue], prefix: str, suffix: str) -> list[tuple[str, Sequence[_Interval]]]:
+    """Return the tiers of some of the cues, by name: words, lines and, where there are such, unsung words."""
+    timed = [word for cue in of for word in words_of(alignment, cue) if word.start is not None]
     words = [
         _Interval(word.start, word.end, word.text)
-        for word in without_overlap(alignment.words)
+        for word in without_overlap(sorted(timed, key=lambda word: word.start or 0))
         if word.start is not None and word.end is not None
     ]
     lines: list[_Interval] = []
     unsung: list[_Interval] = []
-    for start, end, members in _shared_starts(alignment):
+    for start, end, members in _shared_starts(of):
         text = "\n".join(clean(alignment.line_text(i)) for i in members)
         inside = [word for i in members for word in alignment.line_words(i)]
         places = " ".join(f"{k}:{clean(word.text)}" for k, word in enumerate(inside, 1) if word.unsung)
         lines.append(_Interval(start, end, text))
         unsung.append(_Interval(start, end, places))
-    tiers = [("words", _apart(words, " ")), ("lines", _apart(lines, "\n"))]
+    tiers: list[tuple[str, Sequence[_Interval]]] = [
+        (f"{prefix}words{suffix}", _apart(words, " ")),
+        (f"{prefix}lines{suffix}", _apart(lines, "\n")),
+    ]
     if any(interval.text for interval in unsung):
-        tiers.append(("unsung", _apart(unsung, "\n")))
-    length = max([alignment.duration_ms, 1, *(tier[-1].end for _, tier in tiers if tier)])
-    return "".join(_spelt(tiers, length))
+        tiers.append((f"{prefix}unsung{suffix}", _apart(unsung, "\n")))
+    return tiers
 
 
-def _shared_starts(alignment: Alignment) -> list[tuple[int, int, tuple[int, ...]]]:
-    """Return the cues of an alignment, those that start together made one: (start, end, lines)."""
+def _shared_starts(of: Sequence[Cue]) -> list[tuple[int, int, tuple[int, ...]]]:
+    """Return the cues, those that start together made one: (start, end, lines)."""
     found: list[tuple[int, int, tuple[int, ...]]] = []
-    for cue in cues(alignment):
+    for cue in of:
         if found and found[-1][0] == cue.start:
             start, end, members = found.pop()
             found.append((start, max(end, cue.end), members + cue.lines))
@@ -141,24 +180,49 @@ def read(text: str) -> Alignment:
         raise FormatError("textgrid", "there is no interval tier")
     by_name = {tier.name.lower(): tier for tier in reversed(tiers)}
     named = next((tier for tier in tiers if "word" in tier.name.lower()), tiers[0])
-    words = [
-        TimedWord(word, interval.start, interval.end)
-        for interval in by_name.get("words", named).intervals
-        for word in interval.text.split()
-    ]
-    lines_tier, unsung_tier = by_name.get("lines"), by_name.get("unsung")
     notes: list[str] = []
+    groups: list[list[DraftLine]] = []
+    for prefix, voice in ((_LEAD, LEAD), (_BACKING, BACKING)):
+        for suffix in _SUFFIXES:
+            tier = by_name.get(f"{prefix}words{suffix}")
+            if tier is not None:
+                groups.append(_lines(tier, by_name, (prefix, suffix), voice, notes))
+    groups = groups or [_lines(named, by_name, (_LEAD, ""), LEAD, notes)]
+    return assemble("textgrid", _merged(groups), duration=length, warnings=notes)
+
+
+def _lines(
+    tier: _Tier, by_name: Mapping[str, _Tier], name: tuple[str, str], voice: int, notes: list[str]
+) -> list[DraftLine]:
+    """Deal the words of a tier out to lines by the tiers that go with it."""
+    words = [TimedWord(word, i.start, i.end, voice=voice) for i in tier.intervals for word in i.text.split()]
+    prefix, suffix = name
+    lines_tier, unsung_tier = by_name.get(f"{prefix}lines{suffix}"), by_name.get(f"{prefix}unsung{suffix}")
     if lines_tier is None:
-        return assemble("textgrid", by_pauses(words), duration=length)
-    lines = _by_text(words, lines_tier.intervals, unsung_tier.intervals if unsung_tier else ())
+        return by_pauses(words)
+    lines = _by_text(words, lines_tier.intervals, unsung_tier.intervals if unsung_tier else (), voice)
     if lines is None:
-        notes.append("the tiers words and lines disagree: the lines were made of the times of the words")
-        lines = _by_time(words, lines_tier.intervals)
-    return assemble("textgrid", lines, duration=length, warnings=notes)
+        both = f"{prefix}words{suffix} and {prefix}lines{suffix}"
+        notes.append(f"the tiers {both} disagree: the lines were made of the times of the words")
+        return _by_time(words, lines_tier.intervals)
+    return lines
+
+
+def _merged(groups: Sequence[Sequence[DraftLine]]) -> list[DraftLine]:
+    """Sort the lines of several tiers by their first time; one without any stays behind the one in front of it."""
+    if len(groups) == 1:
+        return list(groups[0])
+    keyed: list[tuple[int, DraftLine]] = []
+    for lines in groups:
+        last = 0
+        for line in lines:
+            last = next((word.start for word in line.words if word.start is not None), last)
+            keyed.append((last, line))
+    return [line for _, line in sorted(keyed, key=lambda item: item[0])]
 
 
 def _by_text(
-    words: Sequence[TimedWord], intervals: Sequence[_Interval], unsung: Sequence[_Interval]
+    words: Sequence[TimedWord], intervals: Sequence[_Interval], unsung: Sequence[_Interval], voice: int
 ) -> list[DraftLine] | None:
     """Deal words out to the rows of the tier of lines; None where the two texts differ."""
     places = {interval.start: {int(place[1]) for place in _PLACE.finditer(interval.text)} for interval in unsung}
@@ -171,7 +235,7 @@ def _by_text(
             line: list[TimedWord] = []
             for spelling in row.split():
                 place += 1
-                word = TimedWord(spelling) if place in without_time else next(supply, None)
+                word = TimedWord(spelling, voice=voice) if place in without_time else next(supply, None)
                 if word is None or word.text != spelling:
                     return None
                 line.append(word)

@@ -1,8 +1,10 @@
 """Timed Text (TTML): a paragraph per line, a span per word, to the millisecond.
 
-Written by the W3C's rules: a span's times count from the start of its paragraph. A division per stanza; a word
-without a time is a span without times; a line without any is a paragraph that is not displayed; the length of the
-recording is the duration of the body. Kept: everything but confidences and the names of engine and model.
+Written by the W3C's rules: a span's times count from the start of its paragraph. Paragraphs stand in the order in which
+they are sung, in a division per stanza; backing words stand in a span of their own with ``ttm:role="x-bg"``, the custom
+of players that show them apart, and may overlap the lead; a word without a time is a span without times; a line without
+any is a paragraph that is not displayed; the length of the recording is the duration of the body. Kept: everything but
+confidences, the order of the text and the names of engine and model.
 
 Read: what is written here, and the other custom in use, where spans carry times of the recording instead of their
 paragraph's (taken where the W3C's reading would put them behind their paragraph's end). A paragraph without timed
@@ -13,7 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
@@ -22,7 +25,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from melisma.core.errors import FormatError
 from melisma.core.files import Format
-from melisma.core.records import Alignment
+from melisma.core.records import BACKING, LEAD, Alignment, Word
 from melisma.formats._characters import clean, opened
 from melisma.formats._clock import hms, milliseconds
 from melisma.formats._draft import (
@@ -34,8 +37,8 @@ from melisma.formats._draft import (
     assemble,
     joined,
     language_or_und,
-    spread,
 )
+from melisma.formats._sung import in_sung_order
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -43,7 +46,8 @@ if TYPE_CHECKING:
 _HEAD = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <tt xmlns="http://www.w3.org/ns/ttml" xmlns:tts="http://www.w3.org/ns/ttml#styling" \
-xmlns:ttp="http://www.w3.org/ns/ttml#parameter" ttp:timeBase="media" xml:lang={language}>
+xmlns:ttm="http://www.w3.org/ns/ttml#metadata" xmlns:ttp="http://www.w3.org/ns/ttml#parameter" \
+ttp:timeBase="media" xml:lang={language}>
   <body dur="{seconds}.{ms:03}s">
 """
 _MAX_DEPTH = 64
@@ -51,11 +55,13 @@ _CLOCK = re.compile(r"([0-9]{1,9}):([0-9]{1,9}):([0-9]{1,9})(?:\.([0-9]{1,9}))?"
 _SHORT_CLOCK = re.compile(r"([0-9]{1,9}):([0-9]{1,9})(?:\.([0-9]{1,9}))?")
 _OFFSET = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,9}))?(h|m|s|ms)?")
 _UNIT_MS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1, None: 1000}
+_ROLE, _BACKING_ROLE = "{http://www.w3.org/ns/ttml#metadata}role", "x-bg"
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 def write(alignment: Alignment) -> str:
     """Write an alignment as TTML text."""
+    alignment = in_sung_order(alignment, "never")
     language = quoteattr(language_or_und(alignment.language))
     seconds, ms = divmod(alignment.duration_ms, 1000)
     head = _HEAD.format(language=language, seconds=seconds, ms=ms)
@@ -68,16 +74,19 @@ def _paragraphs(alignment: Alignment) -> Iterator[str]:
             yield "    <div>\n" if i == 0 else "    </div>\n    <div>\n"
         span = alignment.line_ms(i)
         when = f" {_times(*span)}" if span else ' tts:display="none"'
-        words = []
-        for word in alignment.line_words(i):
-            start, end = word.start_ms, word.end_ms
-            times = (
-                f" {_times(start - span[0], end - span[0])}" if span and start is not None and end is not None else ""
-            )
-            words.append(f"<span{times}>{escape(clean(word.text))}</span>")
-        yield f"      <p{when}>{' '.join(words)}</p>\n"
+        spelt: list[str] = []
+        for voice, words in groupby(alignment.line_words(i), key=lambda word: word.voice):
+            text = " ".join(_spelt(word, span[0] if span else 0) for word in words)
+            spelt.append(f'<span ttm:role="{_BACKING_ROLE}">{text}</span>' if voice == BACKING else text)
+        yield f"      <p{when}>{' '.join(spelt)}</p>\n"
     if alignment.lines:
         yield "    </div>\n"
+
+
+def _spelt(word: Word, base: int) -> str:
+    start, end = word.start_ms, word.end_ms
+    times = "" if start is None or end is None else f" {_times(start - base, end - base)}"
+    return f"<span{times}>{escape(clean(word.text))}</span>"
 
 
 def _times(start: int, end: int) -> str:
@@ -138,17 +147,17 @@ def _walk(element: Element, base: int, until: int | None, depth: int, reading: _
 
 
 def _paragraph(element: Element, base: int, until: int | None, reading: _Reading) -> None:
-    pieces = list(_pieces(element, None, None, 0))
+    pieces = list(_pieces(element, TimedWord("", voice=_voice(element, LEAD)), 0))
     begins = [piece.start for piece in pieces if piece.start is not None]
     if begins:
         absolute = until is not None and base + max(begins) > until and min(begins) >= base
         words = joined(_placed(pieces, 0 if absolute else base, until))
     elif until is not None:
-        words = spread("".join(piece.text for piece in pieces), base, until)
+        words = joined([replace(piece, start=base, end=until) for piece in pieces])
         if len(words) > 1:
             reading.notes.append(LINE_TIMES)
     else:
-        words = spread("".join(piece.text for piece in pieces), None, None)
+        words = joined([replace(piece, start=None, end=None) for piece in pieces])
     reading.lines.append(DraftLine(words, reading.stanza))
 
 
@@ -160,23 +169,31 @@ def _placed(pieces: Sequence[TimedWord], base: int, until: int | None) -> Iterat
             continue
         start = base + piece.start
         end = base + piece.end if piece.end is not None else until
-        yield TimedWord(piece.text, start, start if end is None else max(start, end))
+        yield replace(piece, start=start, end=start if end is None else max(start, end))
 
 
-def _pieces(element: Element, start: int | None, end: int | None, depth: int) -> Iterator[TimedWord]:
-    """Yield the runs of text of an element in order; a span inside a span counts from the outer one's start."""
+def _pieces(element: Element, around: TimedWord, depth: int) -> Iterator[TimedWord]:
+    """Yield the runs of text of an element in order; a span inside a span counts from the outer one's start.
+
+    `around` holds the times and the voice of the element.
+    """
     if depth > _MAX_DEPTH:
         raise FormatError("ttml", f"elements are nested deeper than {_MAX_DEPTH}")
-    yield TimedWord(element.text or "", start, end)
+    yield replace(around, text=element.text or "")
     for child in element:
         if _name(child) == "br":
             yield TimedWord(" ", None, None)
         elif _name(child) == "span":
             first, last = _span(child)
-            base = start or 0
-            inner = start if first is None else base + first
-            yield from _pieces(child, inner, end if last is None else base + last, depth + 1)
-        yield TimedWord(child.tail or "", start, end)
+            base = around.start or 0
+            start = around.start if first is None else base + first
+            end = around.end if last is None else base + last
+            yield from _pieces(child, TimedWord("", start, end, voice=_voice(child, around.voice)), depth + 1)
+        yield replace(around, text=child.tail or "")
+
+
+def _voice(element: Element, around: int) -> int:
+    return BACKING if _BACKING_ROLE in element.get(_ROLE, "").split() else around
 
 
 def _span(element: Element) -> tuple[int | None, int | None]:
