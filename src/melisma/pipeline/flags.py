@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from melisma.core.errors import InputError, OutputError
 from melisma.core.files import make_folder, write_atomically
@@ -17,6 +17,7 @@ from melisma.core.toml_files import read_tables
 from melisma.pipeline.log import logger
 
 _Stamp = tuple[int, int, int]
+_LOCK_S = 5.0  # changes take milliseconds: who holds the lock for longer is stuck
 
 
 class Flags:
@@ -50,6 +51,25 @@ class Flags:
         self._stamp = stamp
         return self._switches
 
+    def switch(self, name: str, on: bool) -> None:
+        """Write into the file that an engine is on or off; comments in it are lost.
+
+        Raises
+        ------
+        InputError
+            If the file holds something else.
+        OutputError
+            If it cannot be written.
+        """
+        path = self.path
+        make_folder(path.parent)
+        try:
+            with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_S):
+                switches = {**(read(path) if path.exists() else {}), name: on}
+                write_atomically(path, _dumped(path, switches))
+        except (OSError, Timeout) as error:
+            raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
+
 
 @cache
 def flags_at(path: Path) -> Flags:
@@ -73,25 +93,6 @@ def read(path: Path) -> dict[str, bool]:
     if not isinstance(switches, dict) or any(not isinstance(on, bool) for on in switches.values()):
         raise InputError(f"{path}: engines is a table of names that are true or false")
     return switches
-
-
-def switch(path: Path, name: str, on: bool) -> None:
-    """Write into the file that an engine is on or off; comments in it are lost.
-
-    Raises
-    ------
-    InputError
-        If the file holds something else.
-    OutputError
-        If it cannot be written.
-    """
-    make_folder(path.parent)
-    try:
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=5.0):
-            switches = {**(read(path) if path.exists() else {}), name: on}
-            write_atomically(path, _dumped(path, switches))
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _dumped(path: Path, switches: Mapping[str, bool]) -> bytes:

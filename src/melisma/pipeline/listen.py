@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from melisma.aligner import words
 from melisma.aligner.decoder import DecoderConfig, decode_words
+from melisma.aligner.match import place_heard
+from melisma.aligner.transcript import transcript
 from melisma.core.errors import EngineFailed, EngineOutOfMemory, EngineTimeout, LyricsError, MelismaError
-from melisma.core.records import Emission, Line, Lyrics, Repeat, Waveform, Word
+from melisma.core.records import Emission, Heard, Line, Lyrics, Repeat, Waveform, Word
 from melisma.core.timebase import Timebase
-from melisma.engines.protocol import EmittingEngine, Engine, EngineFacts
+from melisma.engines.protocol import EmittingEngine, Engine, EngineFacts, PlacingEngine, TranscribingEngine
+from melisma.engines.protocol import Task as Kind
 from melisma.pipeline.attempt import lent
+from melisma.pipeline.song import emits
 from melisma.text.tokens import tokenize
 
 Tell = Callable[[str, float], None]
@@ -51,19 +56,22 @@ def listen(engine: Engine, task: Task, tell: Tell) -> Placed:
     Raises
     ------
     EngineError
-        If the engine fails, whatever it raises.
+        If the engine fails, whatever it raises, or its times cannot be what it says they are.
     InputError
         If recording and lyrics cannot belong together, or the engine cannot spell the language.
     """
-    if isinstance(engine, EmittingEngine):
+    if emits(engine):
         return _emit(engine, task, tell)
-    raise EngineFailed(f"the engine {engine.facts.name} neither emits nor transcribes")
+    if engine.facts.task is Kind.PLACE:
+        return _matched(engine, task, *_known(engine, task), _place(cast(PlacingEngine, engine), task, tell))
+    heard = _transcribe(cast(TranscribingEngine, engine), task, tell)
+    if task.lyrics is None:
+        return _transcript(engine, task, heard)
+    return _matched(engine, task, task.lyrics, task.language or heard.language, heard)
 
 
 def _emit(engine: EmittingEngine, task: Task, tell: Tell) -> Placed:
-    lyrics, language = task.lyrics, task.language
-    if lyrics is None or language is None:
-        raise LyricsError(f"the engine {engine.facts.name} needs lyrics: it does not know words")
+    lyrics, language = _known(engine, task)
     with calling(engine):
         tokens = tokenize(lyrics, lambda word: engine.spell(word, language), engine.labels)
     said = () if len(tokens.ids) else ("the lyrics hold no word that has a sound: all are marked unsung",)
@@ -72,11 +80,10 @@ def _emit(engine: EmittingEngine, task: Task, tell: Tell) -> Placed:
     tell("align", 0.0)
     decoded = decode_words(emission, tokens, lyrics, task.decoder)
     tell("align", 1.0)
-    clock = Timebase(emission.timebase.sample_rate, 1)
     return Placed(
         words=decoded.words,
         lines=words.lines(lyrics),
-        clock=clock,
+        clock=Timebase(emission.timebase.sample_rate, 1),
         duration=emission.duration,
         language=language,
         facts=engine.facts,
@@ -84,6 +91,42 @@ def _emit(engine: EmittingEngine, task: Task, tell: Tell) -> Placed:
         warnings=said,
         emission=emission,
     )
+
+
+def _place(engine: PlacingEngine, task: Task, tell: Tell) -> Heard:
+    lyrics, language = _known(engine, task)
+    with calling(engine), lent(engine) as loaded, calling(engine):
+        return loaded.place(task.waveform, lyrics, language, lambda share: tell("listen", share))
+
+
+def _transcribe(engine: TranscribingEngine, task: Task, tell: Tell) -> Heard:
+    hint = task.lyrics.text if task.lyrics else ""
+    with calling(engine), lent(engine) as loaded, calling(engine):
+        return loaded.transcribe(task.waveform, task.language, hint, lambda share: tell("listen", share))
+
+
+def _known(engine: Engine, task: Task) -> tuple[Lyrics, str]:
+    if task.lyrics is None or task.language is None:
+        raise LyricsError(f"the engine {engine.facts.name} needs lyrics: it does not hear words, it places them")
+    return task.lyrics, task.language
+
+
+def _matched(engine: Engine, task: Task, lyrics: Lyrics, language: str, heard: Heard) -> Placed:
+    """Give the times of what was heard to the words of the lyrics."""
+    clock, duration = Timebase(task.waveform.sample_rate, 1), len(task.waveform.samples)
+    placed = place_heard(heard, lyrics, duration, clock, language)
+    if all(word.unsung for word in placed):
+        raise EngineFailed(f"the engine {engine.facts.name} heard none of the words of the lyrics")
+    return Placed(placed, words.lines(lyrics), clock, duration, language, engine.facts)
+
+
+def _transcript(engine: Engine, task: Task, heard: Heard) -> Placed:
+    """Make lyrics of what was heard."""
+    clock, duration = Timebase(task.waveform.sample_rate, 1), len(task.waveform.samples)
+    lyrics, placed = transcript(heard, duration, clock)
+    if not placed:
+        raise EngineFailed(f"the engine {engine.facts.name} heard no word in the recording")
+    return Placed(placed, words.lines(lyrics), clock, duration, task.language or heard.language, engine.facts)
 
 
 @contextmanager

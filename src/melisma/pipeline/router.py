@@ -22,13 +22,13 @@ from melisma.core.errors import (
     TooFewFrames,
     WrongLyrics,
 )
-from melisma.engines.protocol import EmittingEngine, Engine
+from melisma.engines.protocol import Engine
 from melisma.pipeline import log, repair, tiers
 from melisma.pipeline.attempt import DeviceBusy, Limits, attempt
 from melisma.pipeline.breaker import Breaker, Health, Kind, State
 from melisma.pipeline.listen import Placed, Task, listen
 from melisma.pipeline.settings import AUTO, RouterSettings
-from melisma.pipeline.song import Song
+from melisma.pipeline.song import Song, emits
 
 # Lyrics and recording do not belong together: another engine that searches may say so too, one that hears words would
 # only find a few of them somewhere.
@@ -96,7 +96,7 @@ class _Walk:
         self._named = tiers.wanted(wanted.engine, settings)
         self._alone = self._named != AUTO and not wanted.fallback
         self._names = self._order()
-        self._breaker = Breaker(settings.state / "breaker.json", settings.breaker)
+        self._breaker = Breaker(settings.breaker_file, settings.breaker)
         self._engines: dict[str, Engine | None] = {}  # those that were looked at; None where one cannot be used
         self._failures: dict[str, MelismaError] = {}
         self._refused: list[str] = []  # engines whose result the gate refused
@@ -106,7 +106,7 @@ class _Walk:
         """Try the tiers in turn; return the first result that passes, or the best there is."""
         best: _Result | None = None
         for name, engine in self._tiers():
-            if self._fault and not isinstance(engine, EmittingEngine):
+            if self._fault and not emits(engine):
                 continue
             result = self._try(name, engine)
             if result is None:

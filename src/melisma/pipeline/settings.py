@@ -74,8 +74,6 @@ class RouterSettings:
         Engines in the order in which they are tried; None for the built-in order.
     licence_mode : LicenceMode
         Whether models may be used whose licences forbid commercial use.
-    download : bool
-        Whether `auto` may choose an engine whose model has to be fetched first.
     timeouts, retries : Timeouts, int
         What an attempt may take, and how often it is repeated where that may help.
     repair : bool
@@ -93,7 +91,6 @@ class RouterSettings:
     engine: str = AUTO
     tiers: tuple[str, ...] | None = None
     licence_mode: LicenceMode = LicenceMode.NON_COMMERCIAL
-    download: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)
     retries: int = 1
     repair: bool = True
@@ -102,6 +99,11 @@ class RouterSettings:
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     state: Path = field(default_factory=lambda: state_folder({}))
     flags: Path = field(default_factory=lambda: state_folder({}) / "flags.toml")
+
+    @property
+    def breaker_file(self) -> Path:
+        """Where the state of the breakers is kept."""
+        return self.state / "breaker.json"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> RouterSettings:
@@ -114,11 +116,11 @@ class RouterSettings:
         """
         env = os.environ if environ is None else environ
         state = state_folder(env)
+        _flag(env, "MELISMA_DOWNLOAD", False)  # heard by the engines that have a model to fetch
         return cls(
             engine=env.get("MELISMA_ENGINE", "").strip() or AUTO,
             tiers=_names(env, "MELISMA_TIERS"),
             licence_mode=_licence_mode(env),
-            download=_flag(env, "MELISMA_DOWNLOAD", False),
             timeouts=_timeouts(env),
             retries=_number(env, "MELISMA_RETRIES", int, 1),
             repair=_flag(env, "MELISMA_REPAIR", True),

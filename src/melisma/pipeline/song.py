@@ -6,18 +6,24 @@ from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
 from melisma.audio import decode
 from melisma.core.errors import AudioError, UnknownName
 from melisma.core.records import Lyrics, Waveform
-from melisma.engines.protocol import EmittingEngine, Engine
+from melisma.engines.protocol import EmittingEngine, Engine, Task
 from melisma.text import language as languages
 
 Progress = Callable[[str, float], None]
 # Below this a guessed language is said to be one.
 _SURE_LANGUAGE = 0.5
+
+
+def emits(engine: Engine) -> TypeGuard[EmittingEngine]:
+    """Whether an engine emits; by what it says, for its labels may be in a model that is not loaded."""
+    return engine.facts.task is Task.EMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +95,25 @@ class Song:
         return self._waveforms[sample_rate][1] if sample_rate in self._waveforms else ()
 
     def language_for(self, engine: Engine) -> Language:
-        """Return the language of the lyrics, among those that the engine knows."""
+        """Return the language of the lyrics; a guess is among those that the engine knows.
+
+        Raises
+        ------
+        UnknownName
+            If the engine does not know the language that the caller named, or that the lyrics are surely in.
+        """
         if self.language:
-            if isinstance(engine, EmittingEngine):
-                engine.spell("a", self.language)  # refuses a language that it cannot spell
-            elif engine.facts.languages is not None and _base(self.language) not in engine.facts.languages:
-                raise UnknownName("language", self.language, engine.facts.languages)
+            _refuse_unknown(engine, self.language)
             return Language(self.language)
         if self.lyrics is None:
             return Language(None)
-        guess = languages.detect(self.lyrics.text, _known(engine))
+        taught = engine.facts.languages
+        if taught is not None:
+            sure = languages.detect(self.lyrics.text)
+            if sure.confidence >= _SURE_LANGUAGE:
+                _refuse_unknown(engine, sure.code)
+                return Language(sure.code)
+        guess = languages.detect(self.lyrics.text, _Spoken(engine) if emits(engine) else taught)
         if guess.confidence >= _SURE_LANGUAGE:
             return Language(guess.code)
         said = f"the language looks like {guess.code!r}, but that is a guess: --language says it for sure"
@@ -136,12 +151,13 @@ class _Spoken(Container[str]):
         return True
 
 
-def _known(engine: Engine) -> Container[str] | None:
-    return _Spoken(engine) if isinstance(engine, EmittingEngine) else engine.facts.languages
-
-
-def _base(code: str) -> str:
-    return code.split("-")[0]
+def _refuse_unknown(engine: Engine, code: str) -> None:
+    """Refuse a language that an engine does not know."""
+    taught = engine.facts.languages
+    if taught is not None and code not in taught and code.split("-")[0] not in taught:
+        raise UnknownName("language", code, taught)
+    if emits(engine):
+        engine.spell("a", code)
 
 
 def _checked(waveform: Waveform, sample_rate: int) -> Waveform:

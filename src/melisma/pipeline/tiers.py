@@ -42,7 +42,7 @@ def check(engine: str, settings: RouterSettings) -> None:
     """
     named = wanted(engine, settings)
     for name in (*(settings.tiers or ()), *(() if named == AUTO else (named,))):
-        _known(name)
+        check_name(name)
     if named != AUTO:
         refusal = refused(engine_named(named), settings)
         if refusal:
@@ -66,12 +66,18 @@ def order(lyrics: Lyrics | None, settings: RouterSettings) -> tuple[str, ...]:
     A configured order is taken as it stands. In the built-in one engines that are not named there, a stranger's
     plug-ins, come last, and with few known words those that hear words come first.
     """
-    installed = plugins.names(plugins.ENGINES)
-    listed = settings.tiers or (*(n for n in ORDER if n in installed), *(n for n in installed if n not in ORDER))
+    names = listed(settings) if settings.tiers is None else settings.tiers
     if lyrics is not None and (settings.tiers or len(lyrics.text) >= ENOUGH_LYRICS):
-        return listed
-    hearing = _hearing(listed)
-    return hearing if lyrics is None else (*hearing, *(name for name in listed if name not in hearing))
+        return names
+    hearing = _hearing(names)
+    return hearing if lyrics is None else (*hearing, *(name for name in names if name not in hearing))
+
+
+def listed(settings: RouterSettings) -> tuple[str, ...]:
+    """Return the names of all installed engines: those of MELISMA_TIERS, of the built-in order, and all others."""
+    installed = plugins.names(plugins.ENGINES)
+    first = tuple(name for name in settings.tiers or ORDER if name in installed)
+    return (*first, *(name for name in installed if name not in first))
 
 
 def _hearing(names: Iterable[str]) -> tuple[str, ...]:
@@ -85,7 +91,8 @@ def _task(name: str) -> Task | None:
         return None
 
 
-def _known(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that no installed engine has, with UnknownName."""
     installed = plugins.names(plugins.ENGINES)
     if name not in installed:
         raise UnknownName("engine", name, (AUTO, *installed))

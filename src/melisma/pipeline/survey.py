@@ -1,0 +1,61 @@
+"""What stands ready: every installed engine, what it can do, what it lacks, and how its breaker stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from melisma.core.errors import MelismaError
+from melisma.engines.protocol import EngineFacts
+from melisma.pipeline import tiers
+from melisma.pipeline.breaker import Breaker, Health
+from melisma.pipeline.flags import flags_at
+from melisma.pipeline.settings import RouterSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an engine stands; `facts` is None where its plug-in cannot be loaded, `lacking` is empty where it can run."""
+
+    name: str
+    facts: EngineFacts | None
+    lacking: str
+    enabled: bool
+    breaker: Health
+
+    @property
+    def ready(self) -> bool:
+        """Whether `melisma align --engine NAME` would run it."""
+        return self.enabled and not self.lacking
+
+
+def survey(settings: RouterSettings) -> tuple[Standing, ...]:
+    """Return how every installed engine stands, in the order in which `auto` tries them, without loading any model."""
+    breaker = Breaker(settings.breaker_file, settings.breaker)
+    return tuple(_standing(name, settings, breaker) for name in tiers.listed(settings))
+
+
+def enable(name: str, settings: RouterSettings) -> None:
+    """Switch an engine on, and close its breaker; see `melisma.pipeline.flags.switch` for the errors."""
+    _switch(name, settings, on=True)
+    Breaker(settings.breaker_file, settings.breaker).worked(name)
+
+
+def disable(name: str, settings: RouterSettings) -> None:
+    """Switch an engine off; see `melisma.pipeline.flags.switch` for the errors."""
+    _switch(name, settings, on=False)
+
+
+def _switch(name: str, settings: RouterSettings, *, on: bool) -> None:
+    tiers.check_name(name)
+    flags_at(settings.flags).switch(name, on)
+
+
+def _standing(name: str, settings: RouterSettings, breaker: Breaker) -> Standing:
+    facts, lacking = None, ""
+    try:
+        engine = tiers.engine_named(name)
+        facts = engine.facts
+        lacking = tiers.refused(engine, settings) or engine.missing() or ""
+    except MelismaError as error:
+        lacking = str(error)
+    return Standing(name, facts, lacking, not flags_at(settings.flags).off(name), breaker.health(name))
