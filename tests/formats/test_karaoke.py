@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import soundfile
+from format_cases import VOICES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,19 @@ def test_an_unsung_word_has_no_times() -> None:
     words = (SONG.words[0], replace(SONG.words[1], start=None, end=None, confidence=None), *SONG.words[2:])
     read = Reader(page(replace(SONG, words=words), b"x", "audio/wav"))
     assert read.song["lines"][0]["words"][1] == ["clair", None, None, None]  # type: ignore[index]
+
+
+def test_lines_stand_in_the_order_of_the_song_and_words_keep_their_number() -> None:
+    lines = Reader(page(VOICES, b"x", "audio/wav")).song["lines"]
+    assert [(" ".join(w[0] for w in line["words"]), line.get("index"), line.get("backing")) for line in lines] == [
+        ("Premier (hé) vers tenu", [5, 6, 7, 9], None),
+        ("(ah)", [8], True),
+        ("(mmh mmh)", [10, 11], True),
+        ("Deuxième couplet", [0, 1], None),
+        ("jamais", [4], None),
+        ("(oh oh)", [2, 3], True),
+    ]
+    assert [line["stanza"] for line in lines] == [1, 1, 1, 0, 0, 0]
 
 
 def test_the_policy_names_this_script_and_this_style_and_no_host() -> None:

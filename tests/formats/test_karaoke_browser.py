@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from format_cases import VOICES
 
 from melisma.core.records import Alignment, Line, Word
 from melisma.formats.karaoke import page
@@ -508,3 +509,71 @@ def test_lyrics_without_any_time_are_shown(chromium: Browser) -> None:
     chromium.js("document.querySelector('.word').click()")
     assert "no word of these lyrics has a time" in chromium.js("return document.getElementById('details').textContent")
     assert chromium.driver.get_log("browser") == []
+
+
+# ---- a backing voice, and verses in another order ----
+
+VOICES_DOCUMENT = page(VOICES, tone(VOICES.duration_ms), "audio/wav", title="À deux voix")
+
+
+@pytest.fixture
+def duet(browser: Browser) -> Browser:
+    browser.open(VOICES_DOCUMENT)
+    return browser
+
+
+def text_of(browser: Browser, selector: str) -> list[str]:
+    return browser.js("return [...document.querySelectorAll(x0)].map((e) => e.textContent)", selector)
+
+
+def test_lines_stand_in_the_order_of_the_song(duet: Browser) -> None:
+    assert text_of(duet, ".line") == [
+        "Premier (hé) vers tenu", "(ah)", "(mmh mmh)", "Deuxième couplet", "jamais", "(oh oh)",
+    ]  # fmt: skip
+    assert text_of(duet, ".line.backing") == ["(ah)", "(mmh mmh)", "(oh oh)"]
+    for i, word in enumerate(VOICES.words):
+        assert text_of(duet, f"[data-word='{i}']") == [word.text]
+
+
+def test_a_backing_line_fills_by_itself_beside_the_line_that_is_sung(duet: Browser) -> None:
+    duet.seek(12.25)
+    assert text_of(duet, "[aria-current]") == ["Premier (hé) vers tenu"]
+    assert text_of(duet, ".sounding") == ["(ah)"]
+    assert sorted(text_of(duet, ".filling")) == ["(ah)", "vers"]
+    assert text_of(duet, ".lit") == ["vers"]
+    share = "return Number(document.querySelector(x0).style.getPropertyValue('--sung-share'))"
+    assert duet.js(share, "[data-word='8']") == pytest.approx(0.5, abs=0.01)
+    assert duet.js(share, "[data-word='7']") == pytest.approx(0.625, abs=0.01)
+    duet.seek(13.5)
+    assert text_of(duet, ".sounding") == ["(mmh mmh)"]  # a moment before it is sung
+    assert "sung" in duet.js("return document.querySelector(\"[data-word='8']\").className")
+    duet.seek(23.0)
+    assert (text_of(duet, "[aria-current]"), text_of(duet, ".sounding")) == (["Deuxième couplet"], [])
+
+
+def test_a_backing_line_is_smaller_than_its_lead(duet: Browser) -> None:
+    duet.media(prefers_reduced_motion="reduce", prefers_color_scheme="dark")
+    duet.seek(12.25)
+    height = "return document.querySelector(x0).getBoundingClientRect().height"
+    assert duet.js(height, ".sounding .word") < 0.7 * duet.js(height, "[aria-current] .word")
+    assert off_centre(duet) < 2
+
+
+def test_a_click_on_a_backing_word_or_line_seeks_to_it(duet: Browser) -> None:
+    duet.js("document.querySelector(\"[data-word='3']\").click()")
+    assert duet.time_ms == 21_400
+    duet.js("document.querySelector(\"[data-line='2']\").click()")
+    assert duet.time_ms == 14_000
+    duet.js("document.querySelector(\"[data-word='0']\").click()")
+    assert (duet.time_ms, duet.lit) == (20_000, "Deuxième")
+
+
+def test_keys_go_from_line_to_line_of_the_lead(duet: Browser) -> None:
+    duet.seek(10.5)
+    duet.key(DOWN)
+    assert duet.time_ms == 20_000
+    duet.seek(20.6)
+    duet.key(UP)
+    assert duet.time_ms == 10_000
+    duet.key(SHIFT, RIGHT)
+    assert duet.time_ms == 10_500

@@ -19,6 +19,7 @@ from typing import Any
 
 from melisma.core.errors import AudioError, EmptyAudio, FormatError, InputError, NotAudio
 from melisma.core.records import Alignment, Word
+from melisma.formats._sung import is_backing, sung_groups
 from melisma.formats.karaoke_media import media_type_of
 
 MAX_AUDIO_BYTES = 200_000_000  # base64 makes 267 MB of it; Chromium's longest string is 512 MB
@@ -154,14 +155,27 @@ def _song(alignment: Alignment, title: str, media_type: str) -> dict[str, Any]:
         "doubt_below": DOUBT_BELOW,
         "duration_ms": alignment.duration_ms,
         "media_type": media_type,
-        "lines": [
-            {
-                "stanza": line.stanza,
-                "words": [_word(w) for w in alignment.line_words(k)],
-            }
-            for k, line in enumerate(alignment.lines)
-        ],
+        "lines": _lines(alignment),
     }
+
+
+def _lines(alignment: Alignment) -> list[dict[str, Any]]:
+    """Gather the lines in the order in which they are sung; `index` numbers words that are not the next of the text."""
+    found: list[dict[str, Any]] = []
+    at = 0
+    for group in sung_groups(alignment):
+        words = [alignment.words[i] for i in group]
+        line: dict[str, Any] = {
+            "stanza": alignment.lines[words[0].line].stanza,
+            "words": [_word(word) for word in words],
+        }
+        if group != tuple(range(at, at + len(group))):
+            line["index"] = list(group)
+        if is_backing(words):
+            line["backing"] = True
+        found.append(line)
+        at += len(group)
+    return found
 
 
 def _word(word: Word) -> list[str | int | float | None]:

@@ -61,8 +61,9 @@ class Player {
 
   /* To the start of a line, or for a line without times to the next one that has them. */
   seekLine(index) {
-    const { timedLines } = this.timeline;
-    const line = timedLines.find((candidate) => candidate.index >= index) ?? timedLines.at(-1);
+    const { lines, timedLines } = this.timeline;
+    const timed = lines[index].start !== undefined ? lines[index] : undefined;
+    const line = timed ?? timedLines.find((candidate) => candidate.index >= index) ?? timedLines.at(-1);
     if (line) this.seek(line.start);
   }
 

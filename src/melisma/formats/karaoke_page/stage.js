@@ -3,6 +3,7 @@ const RIGHT_TO_LEFT = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Sy
 const GLIDE_MS = 520; // how long the lyrics take to move to the next line
 const LET_GO_MS = 4000; // how long a reader who scrolled away is left alone while the song plays
 const COUNT_IN_DOTS = 4; // one a second
+const SHOWN_BEFORE = 1; // seconds; a backing line is read before it is sung
 
 class Stage {
   constructor(view, sheet, timeline, { doubtBelow, reducedMotion }) {
@@ -15,6 +16,7 @@ class Stage {
     for (const line of timeline.lines) this.addLine(sheet, line);
     this.begun = 0; // timed words that have begun
     this.filling = new Set(); // timed words that have begun and not ended
+    this.over = timeline.lines.filter((line) => line.over); // backing lines sung over the lead
     this.lit = null;
     this.current = null; // the line in the middle
     this.countIn = null;
@@ -38,6 +40,7 @@ class Stage {
   addLine(sheet, line) {
     const element = document.createElement("div");
     element.className = line.start === undefined ? "line unsung" : "line";
+    if (line.backing) element.classList.add("backing");
     element.dir = "auto";
     element.dataset.line = line.index;
     element.setAttribute("role", "button"); // Enter or a click seeks to it
@@ -61,6 +64,7 @@ class Stage {
   paint(time, now, playing) {
     this.paintWords(time);
     this.paintLine(time);
+    this.paintOver(time);
     this.paintCountIn(time);
     if (!this.following && playing && now > this.leftAloneUntil) this.follow();
     this.moveGlide(now);
@@ -83,7 +87,8 @@ class Stage {
         element.classList.add("filling");
         const share = clamp((time - word.start) / (word.until - word.start), 0, 1);
         if (!this.reducedMotion.matches) element.style.setProperty("--sung-share", share.toFixed(4));
-        lit = word; // the set keeps the order of the song, so the last one to begin wins
+        // The set keeps the order of the song, so the last one to begin wins, of the lead if it sings.
+        if (!lit || lit.backing || !word.backing) lit = word;
       }
     }
     this.light(lit);
@@ -117,7 +122,10 @@ class Stage {
       element.tabIndex = -1;
     }
     for (let i = 0; i < line.index; i++) this.lines[i].classList.add("past");
-    this.lines[line.index + 1]?.classList.add("near");
+    for (let i = line.index + 1; i < this.lines.length; i++) {
+      this.lines[i].classList.add("near");
+      if (!this.timeline.lines[i].over) break; // what is sung over a line comes near together with it
+    }
     const element = this.lines[line.index];
     element.setAttribute("aria-current", "true");
     element.tabIndex = 0;
@@ -125,6 +133,14 @@ class Stage {
     this.current = line;
     this.onLine?.(line);
     if (this.following) this.centre(!first);
+  }
+
+  /* Backing lines are brought out from a moment before they are sung until they end. */
+  paintOver(time) {
+    for (const line of this.over) {
+      const sounding = time >= line.start - SHOWN_BEFORE && time < line.end;
+      this.lines[line.index].classList.toggle("sounding", sounding);
+    }
   }
 
   paintCountIn(time) {

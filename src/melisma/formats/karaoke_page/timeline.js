@@ -1,4 +1,5 @@
-/* What is sung when. Pure functions of the alignment; every time is in seconds of the recording. */
+/* What is sung when. Pure functions of the alignment; every time is in seconds of the recording. Lines come in the
+   order in which they are sung; words are numbered as in the alignment, where their order is that of the text. */
 const SHORTEST = 0.12; // a word without length is still lit for this long, or until the next word begins
 const LONG_PAUSE = 4; // a pause longer than this gets a count-in
 const HOLD = 0.6; // a sung line stays in the middle for this long, or for half of a shorter pause
@@ -6,20 +7,25 @@ const ROUNDING = 0.0005; // browsers keep media time in microseconds, the alignm
 
 function readTimeline(song) {
   const words = [];
+  let count = 0;
   const lines = song.lines.map((line, index) => {
-    const first = words.length;
-    for (const [text, startMs, endMs, confidence] of line.words) {
+    const backing = line.backing === true;
+    const at = count;
+    count += line.words.length;
+    const inside = line.words.map(([text, startMs, endMs, confidence], k) => {
       const timed = startMs !== null;
-      words.push({
-        index: words.length, line: index, text, confidence, timed,
+      const word = {
+        index: line.index ? line.index[k] : at + k, line: index, text, confidence, timed, backing,
         start: timed ? startMs / 1000 : null,
         end: timed ? endMs / 1000 : null,
-      });
-    }
-    return { index, stanza: line.stanza, words: words.slice(first) };
+      };
+      words[word.index] = word;
+      return word;
+    });
+    return { index, stanza: line.stanza, backing, words: inside };
   });
-  const timed = words.filter((word) => word.timed);
-  stretchShortWords(timed);
+  const timed = lines.flatMap((line) => line.words).filter((word) => word.timed).sort((a, b) => a.start - b.start);
+  for (const voice of [false, true]) stretchShortWords(timed.filter((word) => word.backing === voice));
   return { words, lines, timed, timedLines: placeLines(lines), duration: song.duration_ms / 1000 };
 }
 
@@ -31,15 +37,24 @@ function stretchShortWords(timed) {
   }
 }
 
-/* Gives each timed line its start, its end, the moment it moves to the middle, and the pause in front of it. */
+/* Gives each timed line its start, its end, the moment it moves to the middle, and the pause in front of it. A backing
+   line that is sung over the lead stays where it is, beside what it goes with: it is lit there, and never moves. */
 function placeLines(lines) {
   const placed = [];
   let silentFrom = 0; // end of whatever was sung before
-  for (const line of lines) {
-    const sung = line.words.filter((word) => word.timed);
-    if (!sung.length) continue;
-    line.start = sung[0].start;
-    line.end = Math.max(...sung.map((word) => word.end));
+  const sung = lines.filter((line) => line.words.some((word) => word.timed));
+  for (const line of sung) {
+    const timed = line.words.filter((word) => word.timed);
+    line.start = timed[0].start;
+    line.end = Math.max(...timed.map((word) => word.end));
+  }
+  const leads = sung.filter((line) => !line.backing);
+  for (const line of sung) {
+    line.over = line.backing && leads.some((lead) => lead.start < line.end && line.start < lead.end);
+    if (line.over) {
+      silentFrom = Math.max(silentFrom, line.end);
+      continue;
+    }
     const pause = line.start - silentFrom;
     line.focusAt = pause > 0 ? silentFrom + Math.min(HOLD, pause / 2) : line.start;
     line.pauseFrom = pause > LONG_PAUSE ? silentFrom : null;
