@@ -9,7 +9,7 @@ import pytest
 
 from melisma.core import settings
 from melisma.core.errors import InputError
-from melisma.core.records import Alignment, Line, Word
+from melisma.core.records import BACKING, Alignment, Line, Word
 from melisma.evaluate import align as evaluation
 
 SHARED = Path(os.environ.get("MELISMA_SHARED", Path(__file__).parents[3] / "shared")).resolve()
@@ -71,6 +71,23 @@ def test_other_words_lose_the_song(folder):
     assert result.note == "lost: 1 words for 3, or other spellings"
     assert result.scores.coverage == 0
     assert evaluation.report([result]).failed == ("a-song",)
+
+
+def test_lines_out_of_order_backing_words_and_unsung_words_are_scored(folder):
+    gold = "word,start_s\nun,5.0\ndeux,6.0\ntrois,1.0\n"
+    (folder / "a-song" / "gold.csv").write_text(gold, encoding="utf-8")
+    song = evaluation.find_songs(folder)[0]
+    words = (
+        Word("un", 0, 5100, 5900),
+        Word("deux", 0, None, None),
+        Word("trois", 1, 900, 5200, voice=BACKING),
+    )
+    made = Alignment(words, (Line(0, 2), Line(2, 3)), 9000)
+    made.check()
+    result = evaluation.score(song, made)
+    np.testing.assert_allclose(result.errors, [0.1, np.nan, -0.1], atol=1e-12)
+    assert (result.scores.coverage, result.scores.hit150, result.note) == (2 / 3, 2 / 3, "")
+    assert result.scores.aae == pytest.approx(0.1)
 
 
 def test_a_score_over_nothing_is_null_in_json(folder):
