@@ -99,6 +99,7 @@ class _Walk:
         self._breaker = Breaker(settings.breaker_file, settings.breaker)
         self._engines: dict[str, Engine | None] = {}  # those that were looked at; None where one cannot be used
         self._failures: dict[str, MelismaError] = {}
+        self._whole: dict[str, Placed] = {}  # what engines made of the whole song
         self._refused: list[str] = []  # engines whose result the gate refused
         self._fault: MelismaError | None = None  # an engine says that lyrics and recording do not belong together
 
@@ -202,20 +203,28 @@ class _Walk:
     def _judged(self, name: str, placed: Placed) -> _Result:
         """Ask the gate, and a second engine if that is wanted and the gate alone is content."""
         verdict = judge(placed.words, placed.emission, self._settings.gate)
-        if not verdict.passed or self._alone or not self._settings.second_opinion or self._song.lyrics is None:
-            return _Result(placed, verdict)
+        if verdict.passed and self._settings.second_opinion and self._song.lyrics is not None and not self._alone:
+            second = self._second(name)
+            if second is not None:
+                verdict = judge(placed.words, placed.emission, self._settings.gate, second.words)
+        self._whole[name] = placed
+        return _Result(placed, verdict)
+
+    def _second(self, name: str) -> Placed | None:
+        """Return what another engine made of the song: one that was asked before, or else the next one."""
+        if self._whole:
+            return next(iter(self._whole.values()))
         for other, engine in self._others(name):
             began = log.Attempt(self._wanted.track_id, engine.facts, scope="second opinion")
             try:
-                second, _ = self._listen(engine)
+                placed, _ = self._listen(engine)
             except (EngineError, InputError, ModelError) as error:
                 began.failed(error)
                 self._count(other, error)
                 continue
-            verdict = judge(placed.words, placed.emission, self._settings.gate, second.words)
-            began.kept(second, verdict)
-            break
-        return _Result(placed, verdict)
+            began.kept(placed, judge(placed.words, placed.emission, self._settings.gate))
+            return placed
+        return None
 
     def _repaired(self, name: str, result: _Result, task: Task) -> _Result:
         """Let other engines place the weak stretches of a result that the gate refused; keep what is better."""

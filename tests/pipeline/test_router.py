@@ -1,0 +1,426 @@
+"""The walk through the tiers, with real engines: what fails is passed over, what is wrong refused, nothing lost."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from engine_faults import DeafPhone, OtherPhone, SmallDevice
+
+from melisma.aligner.gate import GateConfig
+from melisma.core.errors import (
+    AudioError,
+    EngineFailed,
+    EngineOutOfMemory,
+    EngineTimeout,
+    EngineUnavailable,
+    LicenceError,
+    ModelError,
+    NoEngine,
+    TooFewFrames,
+    UnitsError,
+    UnknownName,
+    WrongLyrics,
+)
+from melisma.core.records import Heard, HeardWord, Waveform
+from melisma.core.timebase import MILLISECONDS, SECONDS
+from melisma.engines.protocol import Licence, Task
+from melisma.pipeline.align import AlignConfig, align
+from melisma.pipeline.breaker import Breaker, Kind, State
+from melisma.pipeline.flags import flags_at
+from melisma.pipeline.settings import BreakerSettings, LicenceMode, Timeouts
+from melisma.text.lyrics import from_text
+
+
+class Listener(OtherPhone):
+    """Hears words: those of a text, at times that a test sets, whatever is sung."""
+
+    name = "listener"
+    changes = {"task": Task.TRANSCRIBE}  # noqa: RUF012
+    heard = Heard((), SECONDS)
+
+    def transcribe(self, waveform, language=None, prompt="", progress=None):
+        type(self).n_heard += 1
+        if self.error is not None:
+            raise self.error
+        return self.heard
+
+
+@pytest.fixture
+def walk(sung, settings, caplog):
+    """Align the song; returns the alignment, and the log lines as dictionaries."""
+    caplog.set_level(logging.DEBUG, logger="melisma")
+
+    def go(*tiers, lyrics=sung.lyrics, audio=sung.waveform, engine="auto", fallback=False, language="en", **changes):
+        caplog.clear()
+        now = replace(settings, tiers=tiers or None, **changes)
+        config = AlignConfig(language, engine, fallback, track_id="the song", settings=now)
+        made = align(audio, lyrics, config=config)
+        made.check()
+        return made
+
+    return go
+
+
+@pytest.fixture
+def lines(caplog):
+    """The router's log lines so far, as (event, tier, outcome, reason)."""
+
+    def go():
+        return [
+            (r.message, r.tier_used, r.outcome, r.fallback_reason) for r in caplog.records if hasattr(r, "tier_used")
+        ]
+
+    return go
+
+
+def near(made, sung):
+    return float(np.mean(np.abs(np.array([w.start_s for w in made.words]) - sung.onsets_s) < 0.1))
+
+
+def heard_words(sung, unit=SECONDS, scale=1.0):
+    starts = [*sung.onsets_s, sung.waveform.duration_s]
+    words = (
+        HeardWord(text, scale * a, scale * min(b, a + 0.5), 0.9)
+        for text, a, b in zip(sung.lyrics.words, starts, starts[1:], strict=False)
+    )
+    return Heard(tuple(words), unit, "en")
+
+
+def test_auto_takes_the_first_engine_and_asks_no_other(walk, install, sung, lines):
+    other = install(OtherPhone)
+    made = walk()
+    assert (made.engine, made.warnings) == ("phone", ())
+    assert near(made, sung) > 0.8
+    assert other.n_heard == 0
+    assert lines() == [("attempt", "phone", "kept", None)]
+
+
+def test_auto_and_the_engine_by_name_give_the_same_words(walk):
+    assert walk().words == walk(engine="phone").words
+
+
+def test_the_line_of_an_attempt_says_what_the_document_asks_for(walk, caplog):
+    made = walk()
+    line = caplog.records[-1]
+    assert (line.track_id, line.tier_used, line.word_count) == ("the song", "phone", len(made.words))
+    assert line.model_version == f"{made.model_id}@{made.model_revision}"
+    assert line.confidence_avg == pytest.approx(made.confidence_avg, abs=1e-4)
+    assert 0 <= line.low_conf_ratio <= 1
+    assert line.duration_ms >= 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [EngineFailed("a fault"), EngineOutOfMemory("no memory"), EngineTimeout("too long"), EngineUnavailable("no key"),
+     UnitsError("frames as seconds"), ModelError("damaged weights"), UnknownName("language", "en", ["fr"]),
+     RuntimeError("a stranger's bug"), MemoryError(), TimeoutError("a socket's")],
+)  # fmt: skip
+def test_whatever_an_engine_raises_the_next_tier_takes_over(walk, install, sung, lines, error):
+    install(OtherPhone).error = error
+    made = walk("other", "phone")
+    assert made.engine == "phone"
+    assert near(made, sung) > 0.8
+    first, second = lines()
+    assert first[:3] == ("attempt", "other", "failed")
+    assert type(error).__name__ in first[3] or str(error) in first[3] or "ran out of memory" in first[3]
+    assert second == ("attempt", "phone", "kept", None)
+
+
+def test_why_another_engine_was_used_is_in_the_warnings(walk, install):
+    install(OtherPhone).error = EngineFailed("it broke off")
+    assert walk("other", "phone").warnings == ("phone was used because other failed: it broke off",)
+
+
+def test_an_engine_that_cannot_run_here_is_passed_over(walk, install, lines):
+    other = install(OtherPhone)
+    other.lacking = "there is no device cpu_invalid"
+    made = walk("other", "phone")
+    assert (made.engine, made.warnings, other.n_heard) == ("phone", (), 0)
+    assert lines()[0] == ("skipped", "other", "skipped", "there is no device cpu_invalid")
+
+
+def test_a_named_engine_is_used_alone(walk, install):
+    install(OtherPhone).error = EngineFailed("it broke off")
+    with pytest.raises(EngineFailed, match="it broke off"):
+        walk(engine="other")
+    made = walk(engine="other", fallback=True)
+    assert made.engine == "phone"
+
+
+def test_an_engine_that_runs_too_long_is_given_up(walk, install, lines):
+    class Endless(OtherPhone):
+        name = "endless"
+        go = threading.Event()
+
+        def emit(self, waveform, progress=None):
+            while not self.go.wait(0.01):
+                progress(0.5)
+            raise AssertionError("nobody gave it up")
+
+    install(Endless)
+    made = walk("endless", "phone", timeouts=Timeouts(0, 0, {"endless": 0.05}))
+    assert made.engine == "phone"
+    assert "EngineTimeout: the engine endless took longer than 0.05 s" in lines()[0][3]
+
+
+def test_audio_that_cannot_be_used_is_no_engines_fault(walk, install, tmp_path):
+    other = install(OtherPhone)
+    with pytest.raises(AudioError):
+        walk("phone", "other", audio=tmp_path / "none.mp3")
+    assert other.n_heard == 0
+
+
+def test_if_no_tier_gives_a_result_each_says_why(walk, install):
+    one, two = install(OtherPhone, SmallDevice)
+    one.lacking = "pip install 'melisma[ctc]'"
+    with pytest.raises(NoEngine, match=r"other: pip install .*; small: the model needs 800 MB") as caught:
+        walk("other", "small")
+    assert caught.value.exit_code == 3
+    assert two.n_heard == 2  # once more after idle models were unloaded
+
+
+def test_a_language_that_no_engine_knows_is_the_callers_fault(walk, install):
+    with pytest.raises(UnknownName, match="no language is called 'xx'"):
+        walk("phone", language="xx")
+
+
+# The quality gate
+
+
+def test_a_result_that_the_gate_refuses_goes_to_the_next_tier(walk, install, sung, lines):
+    install(DeafPhone)
+    made = walk("deaf", "phone")
+    assert made.engine == "phone"
+    assert near(made, sung) > 0.8
+    outcomes = [line[1:3] for line in lines()]
+    assert outcomes[0] == ("deaf", "refused")
+    assert outcomes[-1] == ("phone", "kept")
+
+
+def test_the_best_of_what_the_gate_refuses_is_kept_and_says_so(walk, install, sung):
+    install(DeafPhone)
+    made = walk("deaf", "phone", gate=GateConfig(min_confidence_avg=0.999))
+    assert made.engine == "phone"
+    assert near(made, sung) > 0.8
+    assert any(w.startswith("the quality gate refuses this alignment: ") for w in made.warnings)
+    worse_first = walk("phone", "deaf", gate=GateConfig(min_confidence_avg=0.999))
+    assert worse_first.engine == "phone"
+
+
+def half_deaf(share):
+    """Make an engine that hears nothing but noise in the middle of a song."""
+
+    class HalfDeaf(OtherPhone):
+        name = "half"
+
+        def emit(self, waveform, progress=None):
+            samples = waveform.samples.copy()
+            low, high = int((0.5 - share / 2) * len(samples)), int((0.5 + share / 2) * len(samples))
+            samples[low:high] = np.random.default_rng(1).normal(0, 0.05, high - low)
+            return super().emit(Waveform(samples, waveform.sample_rate), progress)
+
+    return HalfDeaf
+
+
+def test_a_weak_stretch_is_repaired_by_the_next_engine_and_the_rest_stays(walk, install, sung):
+    install(half_deaf(0.2))
+    alone = walk("half")
+    gate = GateConfig(min_confidence_avg=alone.confidence_avg + 0.02)
+    made = walk("half", "phone", gate=gate)
+    assert made.engine == "half"
+    assert near(made, sung) > near(alone, sung)
+    assert any("placed by phone (phone-0.2)" in w for w in made.warnings)
+    changed = [a.line for a, b in zip(made.words, alone.words, strict=True) if a != b]
+    assert 0 < len(set(changed)) < len(made.lines)
+    assert made.words[0] == alone.words[0]
+    off = walk("half", "phone", gate=gate, repair=False)
+    assert off.engine == "phone"
+
+
+def test_the_gate_hears_a_second_engine_where_that_is_asked_for(walk, install, sung, monkeypatch):
+    from melisma.pipeline import router
+
+    asked = []
+    judge = router.judge
+
+    def listening(placed, emission=None, config=None, second=None):
+        asked.append(second and tuple(word.text for word in second))
+        return judge(placed, emission, config, second)
+
+    monkeypatch.setattr(router, "judge", listening)
+    other = install(OtherPhone)
+    walk("phone", "other")
+    assert (asked, other.n_heard) == ([None], 0)  # it costs time: off by default
+    walk("phone", "other", second_opinion=True)
+    assert asked[-1] == sung.lyrics.words
+    assert other.n_heard == 1
+
+
+def test_a_second_engine_that_fails_holds_up_nothing(walk, install, lines):
+    install(OtherPhone).error = EngineFailed("it broke off")
+    made = walk("phone", "other", second_opinion=True)
+    assert (made.engine, made.warnings) == ("phone", ())
+    assert [line[1:3] for line in lines()] == [("other", "failed"), ("phone", "kept")]
+
+
+# The wrong song
+
+
+class Doubting(OtherPhone):
+    """Says of any song that the lyrics are another's."""
+
+    name = "doubting"
+
+    def emit(self, waveform, progress=None):
+        type(self).n_heard += 1
+        raise WrongLyrics("these lyrics are not sung in this recording")
+
+
+class Doubting2(Doubting):
+    name = "doubting2"
+
+
+def test_two_engines_that_search_must_agree_that_the_song_is_wrong(walk, install):
+    one, two, listener, third = install(Doubting, Doubting2, Listener, OtherPhone)
+    with pytest.raises(WrongLyrics, match="not sung"):
+        walk("doubting", "listener", "doubting2", "other")
+    assert (one.n_heard, two.n_heard, listener.n_heard, third.n_heard) == (1, 1, 0, 0)
+
+
+def test_an_engine_that_finds_the_words_overrules_one_that_does_not(walk, install):
+    install(Doubting)
+    assert walk("doubting", "phone").engine == "phone"
+
+
+def test_a_song_that_is_wrong_for_the_only_engine_is_said(walk, install, settings):
+    install(Doubting, Listener)
+    for _ in range(5):
+        with pytest.raises(WrongLyrics):
+            walk("doubting", "listener")
+    assert Breaker(settings.breaker_file).health("doubting").state is State.CLOSED
+
+
+def test_a_recording_too_short_for_the_lyrics_says_so(walk, install, sung):
+    install(OtherPhone)
+    with pytest.raises(TooFewFrames, match="is this the right song"):
+        walk("phone", "other", audio=Waveform(sung.waveform.samples[:4000], 16000))
+
+
+# Breakers, flags, licences
+
+
+def test_a_breaker_opens_after_repeated_failures_and_the_engine_is_left_alone(walk, install, settings, lines):
+    small = install(SmallDevice)
+    for _ in range(3):
+        assert walk("small", "phone", retries=0).engine == "phone"
+    assert small.n_heard == 3
+    assert Breaker(settings.breaker_file).health("small").kind is Kind.OUT_OF_MEMORY
+    assert walk("small", "phone").engine == "phone"
+    assert small.n_heard == 3
+    assert "its circuit breaker is open (out of memory" in lines()[0][3]
+    small.error = None
+    cooled = BreakerSettings(cool_down_s=0)
+    assert walk("small", "phone", breaker=cooled).engine == "small"
+    assert Breaker(settings.breaker_file).health("small").state is State.CLOSED
+
+
+def test_an_engine_that_only_others_correct_comes_last_and_is_still_there(walk, install, settings):
+    deaf = install(DeafPhone)
+    for _ in range(3):
+        assert walk("deaf", "phone").engine == "phone"
+    assert Breaker(settings.breaker_file).health("deaf").kind is Kind.GATE
+    assert deaf.n_heard == 3
+    assert walk("deaf", "phone").engine == "phone"
+    assert deaf.n_heard == 3  # phone was asked first
+    assert walk("deaf").engine == "deaf"  # the best there is
+
+
+def test_songs_that_no_engine_can_place_open_no_breaker(walk, install, settings):
+    install(DeafPhone)
+    for _ in range(4):
+        walk("deaf")
+    assert Breaker(settings.breaker_file).health("deaf").state is State.CLOSED
+
+
+def test_a_named_engine_is_asked_whatever_its_breaker_says(walk, install, settings):
+    small = install(SmallDevice)
+    for _ in range(3):
+        walk("small", "phone", retries=0)
+    with pytest.raises(EngineOutOfMemory):
+        walk(engine="small", retries=0)
+    assert small.n_heard == 4
+
+
+def test_an_engine_is_switched_off_and_on_without_a_restart(walk, install, settings):
+    install(OtherPhone)
+    assert walk("other", "phone").engine == "other"
+    flags_at(settings.flags).switch("other", False)
+    assert walk("other", "phone").engine == "phone"
+    with pytest.raises(EngineUnavailable, match="switched off"):
+        walk(engine="other")
+    flags_at(settings.flags).switch("other", True)
+    assert walk("other", "phone").engine == "other"
+
+
+def test_commercial_mode_leaves_out_what_forbids_it_and_says_so_in_the_log(walk, install, lines, tmp_path):
+    other = install(OtherPhone)
+    other.changes = {"licence": Licence("CC-BY-NC-4.0", commercial=False)}
+    made = walk("other", "phone", licence_mode=LicenceMode.COMMERCIAL)
+    assert (made.engine, made.warnings, other.n_heard) == ("phone", (), 0)
+    assert "forbids commercial use" in lines()[0][3]
+    with pytest.raises(LicenceError, match="forbids commercial use"):  # before the audio, which is not there
+        walk(engine="other", licence_mode=LicenceMode.COMMERCIAL, audio=tmp_path / "none.mp3")
+
+
+# Words that are heard
+
+
+def test_without_lyrics_the_words_are_those_that_are_heard(walk, install, sung):
+    install(Listener).heard = heard_words(sung)
+    made = walk("phone", "listener", lyrics=None, language=None)
+    assert (made.engine, made.language) == ("listener", "en")
+    assert tuple(w.text for w in made.words) == sung.lyrics.words
+    assert near(made, sung) == 1
+
+
+def test_without_lyrics_and_without_ears_the_sentence_says_what_to_install(walk, tmp_path):
+    with pytest.raises(NoEngine, match=r"pip install 'melisma\[whisper\]'") as caught:
+        walk("phone", lyrics=None, audio=tmp_path / "none.mp3")
+    assert caught.value.exit_code == 3
+
+
+def test_known_words_are_placed_by_an_engine_that_hears(walk, install, sung):
+    install(Listener).heard = heard_words(sung)
+    made = walk("listener")
+    assert tuple(w.text for w in made.words) == sung.lyrics.words
+    assert near(made, sung) > 0.9
+
+
+def test_few_known_words_are_still_placed_where_nobody_hears_words(walk):
+    made = walk(lyrics=from_text("la la"))
+    assert [w.text for w in made.words] == ["la", "la"]
+    assert made.engine == "phone"
+
+
+@pytest.mark.parametrize(("unit", "scale"), [(SECONDS, 1000.0), (MILLISECONDS, 1.0), (SECONDS, 50.0)])
+def test_times_in_the_wrong_unit_are_logged_and_go_to_the_next_tier(walk, install, sung, lines, unit, scale):
+    install(Listener).heard = heard_words(sung, unit, scale)
+    assert walk("listener", "phone").engine == "phone"
+    assert lines()[0][:3] == ("attempt", "listener", "failed")
+    assert lines()[0][3].startswith("UnitsError: ")
+
+
+def test_words_of_another_song_that_are_heard_are_no_result(walk, install, lines):
+    install(Listener).heard = Heard((HeardWord("zebra", 1, 2), HeardWord("xylophone", 3, 4)), SECONDS, "en")
+    assert walk("listener", "phone").engine == "phone"
+    assert "heard none of the words" in lines()[0][3]
+
+
+def test_silence_without_lyrics_is_no_result(walk, install):
+    install(Listener)
+    with pytest.raises(NoEngine, match="listener heard no word"):
+        walk("listener", lyrics=None)
