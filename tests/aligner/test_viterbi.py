@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melisma.aligner.viterbi import Pause, Wildcard, frames_needed, viterbi
+from melisma.aligner.viterbi import Pause, Wildcard, blank_kinds, frames_needed, rest_scores, viterbi
 from melisma.core.errors import InputError, TooFewFrames
 from melisma.core.records import Tokens
 
@@ -222,3 +222,62 @@ def test_long_audio_keeps_its_scores_exact():
     exact = log_probs.astype(np.float64)
     labels = np.where(found.states % 2 == 0, 0, ids[np.minimum(found.states // 2, 1999)])
     assert found.score == pytest.approx(exact[np.arange(30000), labels].sum(), rel=1e-5)
+
+
+def reference(log_probs, rest, ids, kinds):
+    """The best path by the textbook: every state at every frame, in float64, all back-pointers kept."""
+    n_states = 2 * len(ids) + 1
+    gain = np.empty((len(log_probs), n_states))
+    gain[:, 0::2], gain[:, 1::2] = rest[:, kinds], log_probs[:, ids]
+    score = np.full(n_states, -np.inf)
+    score[:2] = gain[0, :2]
+    back = np.zeros(gain.shape, np.int64)
+    for t in range(1, len(gain)):
+        ways = np.full((3, n_states), -np.inf)
+        ways[0], ways[1, 1:], ways[2, 3::2] = score, score[:-1], score[1:-2:2]
+        ways[2, 3::2][ids[1:] == ids[:-1]] = -np.inf
+        back[t] = ways.argmax(axis=0)
+        score = ways.max(axis=0) + gain[t]
+    states = [n_states - 2 if score[-2] >= score[-1] else n_states - 1]
+    for t in range(len(gain) - 1, 0, -1):
+        states.append(states[-1] - back[t, states[-1]])
+    return np.array(states[::-1]), max(score[-2:])
+
+
+@pytest.mark.parametrize("repeats", [0.0, 0.3])
+@pytest.mark.parametrize("n_tokens", [30, 300, 440])
+def test_the_path_is_the_textbooks_in_every_kind_of_song(n_tokens, repeats):
+    """Short and long texts, some that leave hardly a frame to spare, with all that a blank may cost."""
+    rng = np.random.default_rng(n_tokens)
+    ids = rng.integers(1, 10, n_tokens)
+    for k in np.flatnonzero(rng.random(n_tokens) < repeats):
+        ids[k] = ids[k - 1]
+    words = np.arange(n_tokens) // 4
+    tokens = Tokens(ids, words, np.arange(n_tokens // 4 + 1) // 6)
+    log_probs = random_emission(n_tokens, 620, 10)
+    for wildcard, pause in (
+        (None, None),
+        (Wildcard(1.0), None),
+        (None, Pause(rng.random(620).astype(np.float32), np.float32(0.1))),
+    ):
+        found = viterbi(log_probs, tokens, wildcard=wildcard, pause=pause)
+        rest = rest_scores(log_probs, 0, wildcard, pause or Pause())
+        states, score = reference(log_probs, rest, ids, blank_kinds(tokens))
+        assert found.states.tolist() == states.tolist()
+        assert found.score == pytest.approx(score, abs=1e-3)
+
+
+def test_of_equal_paths_the_one_that_gets_on_early_is_taken():
+    # All labels are equally likely everywhere: the path ends in the last token, and stays there for as long as it may.
+    found = viterbi(np.zeros((6, 4), np.float32), make_tokens([1, 2, 2]))
+    assert found.states.tolist() == [1, 3, 4, 5, 5, 5]
+
+
+def test_what_is_impossible_stays_so():
+    log_probs = random_emission(1, 30)
+    log_probs[:, 3] = -np.inf  # a label that a model never gives
+    log_probs[4:9, 0] = -np.inf  # and five frames that cannot be a blank
+    found = viterbi(log_probs, make_tokens([1, 2, 1]))
+    assert np.isfinite(found.score)
+    assert (found.states[4:9] % 2 == 1).all()
+    assert viterbi(log_probs, make_tokens([3])).score == -np.inf

@@ -1,8 +1,14 @@
 """The best CTC path that spells a text: exact, vectorised over states, in memory that grows with the root of time.
 
 States alternate between blanks and tokens, `blank 0, token 0, blank 1, token 1 … blank n`. Forward scores are kept
-only at every √T-th frame; going back, each stretch is run again with int8 back-pointers, over the few states that the
-path can have crossed. An hour against fifty thousand states takes some hundred megabytes instead of seven gigabytes.
+only at every √T-th frame; going back, each stretch is run again with back-pointers, over the few states that the path
+can have crossed. An hour against fifty thousand states takes some hundred megabytes instead of seven gigabytes.
+
+A frame costs three operations on vectors: scores are counted from what a blank scores in that frame, so that a blank
+adds nothing; whoever may skip a blank may enter it and leave it in the same step, so that the best way into a blank is
+half of the best way into the token behind it; and between equal tokens, where the blank may not be skipped, it is a
+token itself. Of equally good ways into a state that of staying is taken, then that of the blank, then the skip; so of
+equally good paths the one that gets on early.
 
 References
 ----------
@@ -20,7 +26,11 @@ from melisma.core.errors import InputError, TooFewFrames
 from melisma.core.records import Float32, Int64, Tokens
 
 NEVER = np.float32(-1e30)
-_STAY, _NEXT, _SKIP = np.int8(0), np.int8(1), np.int8(2)
+_FLOOR = np.float32(-1e4)  # nats: no blank that scores less is on any path
+# Scores that are gathered at once, and the frames that they may span: what fits into a cache.
+_GATHERED, _FEWEST, _MOST = 1 << 17, 8, 128
+
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +74,30 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class _Lattice:
-    """Per-state facts that no frame changes."""
+    """What no frame changes; a token of the lattice is one of the text, or the blank between two that are equal."""
 
-    labels: Int64  # [n_tokens]
-    skips: npt.NDArray[np.bool_]  # [n_tokens], whether the blank before a token may be left out
-    kinds: Int64  # [n_tokens + 1], what kind of blank each is: a column of the rest scores
-    alike: bool  # whether all blanks score alike
+    tokens: Int64  # [n], the column of the frame scores that each token takes
+    blanks: Int64  # [n + 1], the column that each blank takes
+    states: Int64  # [2 n + 1], the state of a `Path` that each state is
+    alike: bool  # whether all blanks score nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """Scores of the tokens [low, low + m) and of the blanks before, between and after them, changed in place."""
+
+    low: int
+    blanks: Float32  # [m + 1]
+    tokens: Float32  # [m]
+
+
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """Back-pointers of a stretch of frames, [n_frames, m] each, for the tokens from `low` on."""
+
+    low: int
+    entered: Bools  # whether the best way into the blank behind a token comes from the token
+    moved: Bools  # whether the best way into a token comes through the blank before it
 
 
 def frames_needed(ids: Int64) -> int:
@@ -101,19 +129,21 @@ def viterbi(
         If no path can spell the tokens in so few frames.
     """
     ids = tokens.ids
-    n_frames = len(log_probs)
+    n_frames, n_labels = log_probs.shape
     needed = frames_needed(ids)
     if n_frames < needed:
         raise TooFewFrames(n_frames, needed)
     if n_frames == 0:
         return Path(np.zeros(0, np.int64), 0.0)
-    skips = np.zeros(len(ids), np.bool_)
-    skips[1:] = ids[1:] != ids[:-1]
-    lattice = _Lattice(ids, skips, blank_kinds(tokens), alike=wildcard is None and pause is None)
+    kinds = blank_kinds(tokens)
     rest = rest_scores(log_probs, blank, wildcard, pause or Pause())
-    stride = max(1, int(np.sqrt(n_frames)))
-    keep = _forward(log_probs, rest, lattice, stride)
-    return _backward(log_probs, rest, lattice, stride, keep)
+    base = np.maximum(rest[:, _AT_EDGE], _FLOOR)
+    # What is impossible stays a number, or a difference of two would be none.
+    columns = np.maximum(np.concatenate([log_probs, rest], axis=1) - base[:, None], NEVER)
+    alike = not columns[:, n_labels:].any()
+    lattice = _lattice(ids, n_labels + kinds, alike)
+    states = lattice.states[_best(columns, lattice)]
+    return Path(states, _score(log_probs, rest, ids, kinds, states))
 
 
 _IN_WORD, _IN_LINE, _AT_EDGE = 0, 1, 2
@@ -138,102 +168,122 @@ def rest_scores(log_probs: Float32, blank: int, wildcard: Wildcard | None, pause
     return np.stack([*(plain - cost for cost in costs), edge], axis=1)
 
 
-def _first(lattice: _Lattice, frame: Float32, rest: Float32) -> tuple[Float32, Float32]:
-    """Return scores after the first frame: blanks [n_tokens + 1] and tokens [n_tokens]."""
-    blanks = np.full(len(lattice.kinds), NEVER, np.float32)
-    tokens = np.full(len(lattice.labels), NEVER, np.float32)
-    blanks[0] = rest[int(lattice.kinds[0])]
-    if len(tokens):
-        tokens[0] = frame[lattice.labels[0]]
-    return blanks, tokens
+def _lattice(ids: Int64, blanks: Int64, alike: bool) -> _Lattice:
+    """Put a token that scores as a blank between equal neighbours: they cannot be told apart without one."""
+    equal = np.flatnonzero(ids[1:] == ids[:-1]) + 1
+    tokens = np.insert(ids, equal, blanks[equal])
+    own = np.insert(np.ones(len(ids), np.int64), equal, 0)
+    before = np.concatenate([[0], np.cumsum(own)])  # tokens of the text before each of the lattice
+    states = np.repeat(2 * before, 2)[:-1]
+    states[1::2] += own
+    return _Lattice(tokens, blanks[before], states, alike)
 
 
-def _forward(log_probs: Float32, rest: Float32, lattice: _Lattice, stride: int) -> list[tuple[Float32, Float32, float]]:
-    """Run over all frames; return the scores at frames 0, stride, 2 stride … with the offset taken off each."""
-    blanks, tokens = _first(lattice, log_probs[0], rest[0])
-    shut = np.where(lattice.skips, np.float32(0), NEVER)
-    offset = 0.0
-    keep = [(blanks.copy(), tokens.copy(), offset)]
-    best, leap = np.empty_like(tokens), np.full_like(tokens, NEVER)
-    for t in range(1, len(log_probs)):
-        np.maximum(tokens, blanks[:-1], out=best)
-        np.add(tokens[:-1], shut[1:], out=leap[1:])
-        np.maximum(best, leap, out=best)
-        np.maximum(blanks[1:], tokens, out=blanks[1:])
-        blanks += rest[t, _AT_EDGE] if lattice.alike else rest[t].take(lattice.kinds)
-        np.add(best, log_probs[t].take(lattice.labels), out=tokens)
-        if t % stride == 0:
-            # Scores near zero keep float32 exact over any length; states that no path reaches stay unreachable.
-            top = max(blanks.max(), tokens.max(initial=NEVER))
-            blanks = np.maximum(blanks - top, NEVER)
-            tokens = np.maximum(tokens - top, NEVER)
-            offset += float(top)
-            keep.append((blanks.copy(), tokens.copy(), offset))
-    if (len(log_probs) - 1) % stride:
-        keep.append((blanks, tokens, offset))
-    return keep
-
-
-def _backward(
-    log_probs: Float32, rest: Float32, lattice: _Lattice, stride: int, keep: list[tuple[Float32, Float32, float]]
-) -> Path:
-    n_frames, n = len(log_probs), len(lattice.labels)
-    blanks, tokens, offset = keep[-1]
-    state = 2 * n
-    score = float(blanks[-1])
-    if n and tokens[-1] >= blanks[-1]:
-        state, score = 2 * n - 1, float(tokens[-1])
+def _best(columns: Float32, lattice: _Lattice) -> Int64:
+    """Return the state of the lattice that the best path is in at each frame, int64 [n_frames]."""
+    n_frames, n = len(columns), len(lattice.tokens)
+    stride = max(1, int(np.sqrt(n_frames)))
+    front = _first(columns, lattice)
+    keep = []
+    for first in range(1, n_frames, stride):
+        keep.append(_Front(0, front.blanks.copy(), front.tokens.copy()))
+        _run(columns, lattice, front, (first, min(first + stride, n_frames)))
+    state = 2 * n - 1 if n and front.tokens[-1] >= front.blanks[-1] else 2 * n
     states = np.empty(n_frames, np.int64)
-    states[-1] = state
-    last = n_frames - 1
-    for first in range((last - 1) // stride * stride if last else 0, -1, -stride):
-        if first == last:
-            break
-        moves, low = _moves(log_probs, rest, lattice, (first, last), keep[first // stride], state)
-        for t in range(last, first, -1):
-            state -= int(moves[t - first - 1, state - low])
-            states[t - 1] = state
-        last = first
-    return Path(states, score + offset)
+    for k in range(len(keep) - 1, -1, -1):
+        first, last = 1 + k * stride, min(1 + (k + 1) * stride, n_frames)
+        moves = _run(columns, lattice, _cut(keep.pop(), state, last - first), (first, last), remember=True)
+        state = _trace(moves, state, states[first:last])
+    states[0] = state
+    return states
 
 
-def _moves(
-    log_probs: Float32,
-    rest: Float32,
-    lattice: _Lattice,
-    frames: tuple[int, int],
-    start: tuple[Float32, Float32, float],
-    state: int,
-) -> tuple[npt.NDArray[np.int8], int]:
-    """Run frames first + 1 … last again over the states that can lead to `state`; return int8 [n, width] moves.
+def _first(columns: Float32, lattice: _Lattice) -> _Front:
+    """Return the scores after the first frame."""
+    n = len(lattice.tokens)
+    blanks, tokens = np.full(n + 1, NEVER, np.float32), np.full(n, NEVER, np.float32)
+    blanks[0] = columns[0, lattice.blanks[0]]
+    if n:
+        tokens[0] = columns[0, lattice.tokens[0]]
+    return _Front(0, blanks, tokens)
 
-    A move says how many states back the best way into a state came from; the second value is the lowest state.
-    """
+
+def _cut(front: _Front, state: int, n_frames: int) -> _Front:
+    """Keep what can lead to a state in so many frames."""
+    low, high = max(0, state // 2 - n_frames), (state + 1) // 2
+    return _Front(low, front.blanks[low : high + 1], front.tokens[low:high])
+
+
+def _run(columns: Float32, lattice: _Lattice, front: _Front, frames: tuple[int, int], remember: bool = False) -> _Moves:
+    """Run a front over frames; without `remember` there is nothing in the moves."""
     first, last = frames
-    low = max(0, (state - 2 * (last - first)) // 2)  # token index; its blank is state 2 low
-    high = state // 2 + 1
-    blanks = start[0][low:high].copy()
-    tokens = np.full(high - low, NEVER, np.float32)
-    reach = min(high, len(lattice.labels))
-    tokens[: reach - low] = start[1][low:reach]
-    labels = np.zeros(high - low, np.int64)
-    labels[: reach - low] = lattice.labels[low:reach]
-    skips = np.zeros(high - low, np.bool_)
-    skips[: reach - low] = lattice.skips[low:reach]
-    skips[0] = False
-    kinds = lattice.kinds[low:high]
-    moves = np.zeros((last - first, 2 * (high - low)), np.int8)
-    before = np.full_like(tokens, NEVER)
-    for t in range(first + 1, last + 1):
-        row = moves[t - first - 1]
-        before[1:] = tokens[:-1]
-        enter = before > blanks
-        row[0::2] = np.where(enter, _NEXT, _STAY)
-        best = np.maximum(tokens, blanks)
-        move = np.where(blanks > tokens, _NEXT, _STAY)
-        leap = skips & (before > best)
-        row[1::2] = np.where(leap, _SKIP, move)
-        best = np.where(leap, before, best)
-        blanks = np.where(enter, before, blanks) + rest[t][kinds]
-        tokens = best + log_probs[t][labels]
-    return moves, 2 * low
+    low, m = front.low, len(front.tokens)
+    n_spare = len(columns) - len(lattice.tokens)  # frames that a path may stay in a state, all in all
+    shape = (last - first, m if remember else 0)
+    moves = _Moves(low, np.empty(shape, np.bool_), np.empty(shape, np.bool_))
+    step = min(max(_GATHERED // max(m, 1), _FEWEST), _MOST)
+    for begin in range(first, last, step):
+        stop = min(begin + step, last)
+        # What cannot get to the end any more, and what no path has reached yet, is left as it is.
+        b = min(m, stop - low)
+        a = min(max(0, begin - n_spare - 1 - low), b)
+        part = _Front(low + a, front.blanks[a : b + 1], front.tokens[a:b])
+        _lower(part)
+        gained = columns[begin:stop].take(lattice.tokens[low + a : low + b], axis=1, mode="clip")
+        rests = (
+            None
+            if lattice.alike
+            else columns[begin:stop].take(lattice.blanks[low + a : low + b + 1], axis=1, mode="clip")
+        )
+        rows = slice(begin - first, stop - first)
+        _steps(part, gained, rests, (moves.entered[rows, a:b], moves.moved[rows, a:b]) if remember else None)
+    return moves
+
+
+def _lower(front: _Front) -> None:
+    """Bring the best score to zero: near it float32 is exact over any length; NEVER is too far off to be moved."""
+    top = max(front.blanks.max(), front.tokens.max(initial=NEVER))
+    np.subtract(front.blanks, top, out=front.blanks)
+    np.subtract(front.tokens, top, out=front.tokens)
+
+
+def _steps(front: _Front, gained: Float32, rests: Float32 | None, moves: tuple[Bools, Bools] | None) -> None:
+    """Take a front from frame to frame: `gained` [n, m] is what tokens score, `rests` [n, m + 1] what blanks do."""
+    blanks, tokens = front.blanks, front.tokens
+    before, behind = blanks[:-1], blanks[1:]
+    maximum, greater, add = np.maximum, np.greater, np.add
+    for i, gain in enumerate(gained):
+        if moves is not None:
+            greater(tokens, behind, out=moves[0][i])
+        maximum(tokens, behind, out=behind)
+        if moves is not None:
+            greater(before, tokens, out=moves[1][i])
+        maximum(tokens, before, out=tokens)
+        add(tokens, gain, out=tokens)
+        if rests is not None:
+            add(blanks, rests[i], out=blanks)
+
+
+def _trace(moves: _Moves, state: int, states: Int64) -> int:
+    """Follow the moves back from a state, into `states` [n_frames]; return the state in the frame before."""
+    entered, moved, low = moves.entered, moves.moved, moves.low
+    for i in range(len(states) - 1, -1, -1):
+        states[i] = state
+        at = (state >> 1) - low  # of the token, or of the blank before it
+        if state & 1:
+            if not moved[i, at]:
+                continue
+            state -= 1
+        if at and entered[i, at - 1]:
+            state -= 1
+    return state
+
+
+def _score(log_probs: Float32, rest: Float32, ids: Int64, kinds: Int64, states: Int64) -> float:
+    """Add up what a path scores, in float64."""
+    frames, at = np.arange(len(states)), states // 2
+    blanks = rest[frames, kinds[at]]
+    if not len(ids):
+        return float(blanks.sum(dtype=np.float64))
+    tokens = log_probs[frames, ids[np.minimum(at, len(ids) - 1)]]
+    return float(np.where(states % 2 == 0, blanks, tokens).sum(dtype=np.float64))
