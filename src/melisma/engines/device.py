@@ -83,6 +83,13 @@ def physical(device: str) -> str:
     return f"cuda:{visible[number] if number < len(visible) else number}"
 
 
+def give_back() -> None:
+    """Give the memory of a GPU back that torch only keeps for later."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
 def free_mb(device: str) -> int | None:
     """Return the memory that a device has left, in MB; None where nobody can tell without loading anything."""
     if device == ON_CPU:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition, Lock
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from melisma.core.errors import EngineOutOfMemory, EngineTimeout, InputError
 from melisma.core.records import Waveform
 from melisma.engines.device import ON_HTTP, free_mb, physical
 from melisma.engines.device_lock import DeviceLock
-from melisma.engines.protocol import EmittingEngine, Engine, TranscribingEngine
+from melisma.engines.protocol import EmittingEngine, Engine, Task, TranscribingEngine
 
 AnyEngine = TypeVar("AnyEngine", bound=Engine)
 # A song of ten minutes takes MMS-300M on two cores a few minutes; a job that waits longer had better try elsewhere.
@@ -121,11 +121,11 @@ class Residents:
             silence = Waveform(np.zeros(facts.sample_rate, np.float32), facts.sample_rate)
             if facts.device == ON_HTTP:
                 return
-            if isinstance(lent, EmittingEngine):
-                lent.emit(silence)
-            elif isinstance(lent, TranscribingEngine):
+            if facts.task is Task.EMIT:
+                cast(EmittingEngine, lent).emit(silence)
+            elif facts.task is Task.TRANSCRIBE:
                 known = facts.languages
-                lent.transcribe(silence, "en" if known is None or "en" in known else min(known))
+                cast(TranscribingEngine, lent).transcribe(silence, "en" if not known or "en" in known else min(known))
 
     def unload(self, engine: Engine | None = None) -> None:
         """Give back the memory of one engine's model, or of all that are not in use."""
