@@ -27,6 +27,7 @@ _BIWEIGHT = 4.685  # scales at which Tukey's weight is zero: 95 % efficiency for
 _MAD = 1.4826  # standard deviations in a median absolute deviation of normal errors
 _N_PAIRS = 3_000  # of lines that propose a slope; with half of the lines wrong, 750 are of two right ones
 _N_OTHERS = 20  # orders of the gaps; what beats them all is chance in one of twenty files
+_MOST_OTHER = 300  # lines that such a file is given: with more lines chance only gets rarer
 _UNKNOWN = 0.5  # confidence of a word of which nothing is known
 
 
@@ -230,16 +231,16 @@ def _needed(pairs: _Pairs, same_version: bool | None, config: SyncConfig) -> flo
 
 def _chance(pairs: _Pairs, config: SyncConfig) -> float:
     """Return the share that hints of another song would reach: the largest of twenty with these gaps, reordered."""
-    order = np.argsort(pairs.hints, kind="stable")
-    gaps = np.diff(pairs.hints[order])
+    order = np.argsort(pairs.hints, kind="stable")[:_MOST_OTHER]
+    gaps, heard, weights = np.diff(pairs.hints[order]), np.sort(pairs.heard[order]), pairs.weights[order]
     generator = np.random.default_rng(0)
     best = 0.0
     for _ in range(_N_OTHERS):
         hints = np.cumsum(np.concatenate([[0.0], generator.permutation(gaps)]))
-        other = _Pairs(pairs.lines, hints, np.sort(pairs.heard), pairs.weights[order])
+        other = _Pairs(pairs.lines[order], hints, heard, weights)
         offsets, slopes = _proposals(other, config, _N_PAIRS // 6)
         best = max(best, _best(other, offsets, slopes, config)[1])
-    return best / float(pairs.weights.sum())
+    return best / float(weights.sum())
 
 
 def _proposals(pairs: _Pairs, config: SyncConfig, n_pairs: int) -> tuple[Float64, Float64]:
