@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import soundfile
 from melisma.cli.main import app
 from melisma.core.errors import ModelError
 from melisma.core.files import format_named
+from melisma.engines.protocol import Licence
 
 WORDS = ["l'amour", "est", "enfant", "bohème"]
 
@@ -213,6 +215,46 @@ def test_an_engine_that_fails(align, engines, here):
     result = align(engine="raising")
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", "error: the weights are damaged\n")
     assert os.listdir(here) == []
+
+
+def test_another_engine_follows_where_that_is_asked_for(align, engines, here, monkeypatch):
+    monkeypatch.setenv("MELISMA_TIERS", "raising,steady")
+    engines.error = ModelError("the weights are damaged")
+    assert align(engine="raising").exit_code == 1
+    result = align("--fallback", engine="raising")
+    assert result.exit_code == 0, result.output
+    assert "steady was used because raising failed: the weights are damaged" in result.stderr
+    assert json.loads((here / "song.json").read_text(encoding="utf-8"))["engine"] == "steady"
+
+
+def test_the_environment_says_what_auto_means(align, engines, monkeypatch):
+    monkeypatch.setenv("MELISMA_ENGINE", "steady")
+    assert json.loads(align("--json", "-q", engine="auto").stdout)["engine"] == "steady"
+
+
+def test_commercial_mode_refuses_before_anything_is_read(align, engines, here, song, monkeypatch):
+    closed = replace(engines.facts, licence=Licence("CC-BY-NC-4.0", commercial=False))
+    monkeypatch.setattr(engines, "facts", closed)
+    monkeypatch.setenv("MELISMA_LICENSE_MODE", "commercial")
+    fails(align(engine="raising", audio=song.folder / "none.mp3"), here, "which forbids commercial use")
+    monkeypatch.setenv("MELISMA_LICENSE_MODE", "sometimes")
+    fails(align(), here, "MELISMA_LICENSE_MODE is non_commercial or commercial, not 'sometimes'")
+
+
+def test_without_lyrics_it_says_what_is_needed(runner, song, here, monkeypatch):
+    monkeypatch.setenv("MELISMA_TIERS", "phone")
+    result = runner.invoke(app, ["align", str(song.audio)])
+    assert (result.exit_code, result.stdout, os.listdir(here)) == (3, "", [])
+    assert "pip install 'melisma[whisper]'" in result.stderr
+
+
+def test_each_attempt_is_a_line_of_json_where_that_is_asked_for(align, here, monkeypatch):
+    monkeypatch.setenv("MELISMA_LOG", "json")
+    line = json.loads(align("-q").stderr)
+    assert (line["event"], line["track_id"], line["tier_used"], line["word_count"]) == ("attempt", "song", "steady", 4)
+    monkeypatch.delenv("MELISMA_LOG")
+    assert align("-q").stderr == ""
+    assert "event='attempt' track_id='song' tier_used='steady'" in align("-v").stderr
 
 
 def test_an_interrupt_leaves_nothing(align, engines, here):

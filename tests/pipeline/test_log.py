@@ -18,10 +18,10 @@ from melisma.aligner.gate import Verdict
 from melisma.core.errors import EngineTimeout
 from melisma.engines.protocol import EngineFacts, Licence, Task
 from melisma.pipeline import log
-log.set_up(verbose={verbose})
 facts = EngineFacts("one", "1", "a/model", "abc", Licence("MIT", True), Task.EMIT, 16000)
-log.Attempt("trück", facts).failed(EngineTimeout("too long"))
-log.skipped("trück", "two", "it is off")
+with log.shown({verbose}):
+    log.Attempt("trück", facts).failed(EngineTimeout("too long"))
+    log.skipped("trück", "two", "it is off")
 """
 
 
@@ -61,9 +61,26 @@ def test_verbose_writes_for_people():
     assert "confidence_avg" not in lines[0]
 
 
+def test_json_takes_the_place_of_what_verbose_shows():
+    assert len([json.loads(line) for line in written(verbose=True, MELISMA_LOG="json").splitlines()]) == 2
+
+
+def test_it_stops_when_it_is_no_longer_asked_for(capsys):
+    log.set_up({"MELISMA_LOG": "json"})
+    log.skipped("a song", "two", "it is off")
+    log.set_up({})
+    log.skipped("a song", "three", "it is off")
+    with log.shown(True):
+        log.skipped("a song", "four", "it is off")
+    log.skipped("a song", "five", "it is off")
+    first, second = capsys.readouterr().err.splitlines()
+    assert json.loads(first)["tier_used"] == "two"
+    assert "tier_used='four'" in second
+
+
 def test_another_value_is_one_sentence():
     with pytest.raises(InputError, match="MELISMA_LOG is json or is not set, not 'xml'"):
-        log.set_up(environ={"MELISMA_LOG": "xml"})
+        log.set_up({"MELISMA_LOG": "xml"})
 
 
 def test_a_program_finds_the_values_in_the_record(caplog):

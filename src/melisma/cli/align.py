@@ -36,6 +36,9 @@ Engine = Annotated[
         autocompletion=complete_engines,
     ),
 ]
+Fallback = Annotated[
+    bool, typer.Option("--fallback", help="Go on to the engines of auto where the one of --engine fails.")
+]
 Formats = Annotated[
     list[str] | None,
     typer.Option(
@@ -68,10 +71,16 @@ Mix = Annotated[Downmix, typer.Option(help="Listen to the centre of a stereo rec
 def align(
     audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="The recording: any audio or video file.")],
     lyrics: Annotated[
-        str, typer.Argument(metavar="LYRICS", help="Its lyrics: text, LRC or SRT file, or - for standard input.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[LYRICS]",
+            help="Its lyrics: text, LRC or SRT file, or - for standard input; without them an engine that hears words "
+            "writes them down.",
+        ),
+    ] = None,
     language: Language = None,
     engine: Engine = "auto",
+    fallback: Fallback = False,
     format: Formats = None,
     output: Output = None,
     wildcard: Wildcard = None,
@@ -85,17 +94,18 @@ def align(
     from melisma.cli import outputs, summary
     from melisma.cli.progress import progress
     from melisma.core.errors import InputError
+    from melisma.pipeline import log
     from melisma.pipeline.align import AlignConfig
     from melisma.pipeline.align import align as align_song
 
-    inputs = [audio] if lyrics == "-" else [audio, Path(lyrics)]
+    inputs = [audio] if lyrics in (None, "-") else [audio, Path(str(lyrics))]
     targets = outputs.plan(audio.stem, outputs.split_names(format), output, inputs)
     if as_json and targets[0].path is None:
         raise InputError("--json and -o - both need standard output: choose one")
     if wildcard is not None and math.isinf(wildcard):
         raise InputError(f"--wildcard is a cost in nats, not {wildcard}")
-    config = AlignConfig(language=language, engine=engine, wildcard=wildcard, downmix=downmix.value)
-    with progress(quiet=quiet, verbose=verbose) as report:
+    config = AlignConfig(language, engine, fallback, wildcard, downmix.value)
+    with progress(quiet=quiet, verbose=verbose) as report, log.shown(verbose):
         alignment = align_song(audio, lyrics, config=config, progress=report)
     outputs.write_all(targets, lambda name: outputs.render(alignment, name, audio, title))
     if not quiet:

@@ -22,8 +22,9 @@ def demo(
     from melisma.cli.progress import progress
     from melisma.cli.summary import print_json
     from melisma.evaluate.demo import make
+    from melisma.pipeline import log
 
-    with progress(quiet=quiet, verbose=verbose) as report:
+    with progress(quiet=quiet, verbose=verbose) as report, log.shown(verbose):
         result = make(output, progress=report)
     if as_json:
         songs = [

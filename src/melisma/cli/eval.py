@@ -48,8 +48,9 @@ def align(
     from melisma.cli.progress import progress
     from melisma.cli.summary import print_json
     from melisma.evaluate.align import evaluate_songs
+    from melisma.pipeline import log
 
-    with progress(quiet=quiet, verbose=verbose) as report:
+    with progress(quiet=quiet, verbose=verbose) as report, log.shown(verbose):
         result = evaluate_songs(songs, output, engine=engine, jobs=jobs, progress=report)
     if as_json:
         print_json(result.as_dict())

@@ -11,7 +11,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +114,8 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def set_up(verbose: bool = False, environ: Mapping[str, str] | None = None) -> None:
-    """Add the handler that MELISMA_LOG or `-v` asks for, once.
+def set_up(environ: Mapping[str, str] | None = None) -> None:
+    """Write JSON lines on standard error, or stop doing so, as MELISMA_LOG says at this moment.
 
     Raises
     ------
@@ -124,14 +125,33 @@ def set_up(verbose: bool = False, environ: Mapping[str, str] | None = None) -> N
     said = (os.environ if environ is None else environ).get("MELISMA_LOG", "").strip().lower()
     if said not in ("", "json"):
         raise InputError(f"MELISMA_LOG is json or is not set, not {said[:40]!r}")
-    if not said and not verbose:
+    ours = [handler for handler in logging.getLogger(_ROOT).handlers if isinstance(handler, _Stderr)]
+    if said and not ours:
+        _add(_Stderr(_formatter(as_json=True)))
+    for handler in ours if not said else ():
+        if handler.as_json:
+            logging.getLogger(_ROOT).removeHandler(handler)
+
+
+@contextmanager
+def shown(wanted: bool) -> Iterator[None]:
+    """Write lines for people on standard error meanwhile, if that is wanted and MELISMA_LOG asks for no JSON."""
+    set_up()
+    ours = [handler for handler in logging.getLogger(_ROOT).handlers if isinstance(handler, _Stderr)]
+    if not wanted or ours:
+        yield
         return
+    handler = _Stderr(_formatter(as_json=False), as_json=False)
+    _add(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger(_ROOT).removeHandler(handler)
+
+
+def _add(handler: logging.Handler) -> None:
     root = logging.getLogger(_ROOT)
-    handler = next((h for h in root.handlers if isinstance(h, _Stderr)), None)
-    if handler is None:
-        handler = _Stderr()
-        root.addHandler(handler)
-    handler.setFormatter(_formatter(as_json=said == "json"))
+    root.addHandler(handler)
     if not root.isEnabledFor(logging.INFO):
         root.setLevel(logging.INFO)
 
@@ -139,8 +159,10 @@ def set_up(verbose: bool = False, environ: Mapping[str, str] | None = None) -> N
 class _Stderr(logging.StreamHandler[Any]):
     """Writes to whatever standard error is at that moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, formatter: logging.Formatter, as_json: bool = True) -> None:
         logging.Handler.__init__(self)
+        self.setFormatter(formatter)
+        self.as_json = as_json
 
     @property
     def stream(self) -> Any:
