@@ -3,55 +3,60 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from melisma.cli.options import complete_providers
 from melisma.cli.program import AsJson, Quiet, Verbose, group
 
+if TYPE_CHECKING:
+    from melisma.lyrics.protocol import SongQuery
+    from melisma.pipeline.find_lyrics import FoundLyrics
+
 app = group("Find the lyrics of a song.")
+
+
+Duration = Annotated[
+    float | None,
+    typer.Option(min=0.0, metavar="SECONDS", help="Length of the recording: tells its version from others."),
+]
+Album = Annotated[str | None, typer.Option(metavar="TEXT", help="Album, where it is known.")]
+Providers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--provider",
+        metavar="NAMES",
+        help="Whom to ask, in this order, such as lrclib,genius (melisma lyrics providers).",
+        autocompletion=complete_providers,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="File to write: .lrc with times, .txt without, - to print."),
+]
+Synced = Annotated[bool | None, typer.Option("--synced/--plain", help="Only with times of lines, or only the words.")]
+Cache = Annotated[bool, typer.Option("--cache/--no-cache", help="Use answers kept from earlier.")]
 
 
 @app.command()
 def find(
     artist: Annotated[str, typer.Argument(metavar="ARTIST", help="Who sings.")],
     title: Annotated[str, typer.Argument(metavar="TITLE", help="What the song is called.")],
-    duration: Annotated[
-        float | None,
-        typer.Option(min=0.0, metavar="SECONDS", help="Length of the recording: tells its version from others."),
-    ] = None,
-    album: Annotated[str | None, typer.Option(metavar="TEXT", help="Album, where it is known.")] = None,
-    provider: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAMES",
-            help="Whom to ask, in this order, such as lrclib,genius (melisma lyrics providers).",
-            autocompletion=complete_providers,
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="File to write: .lrc with times, .txt without, - to print."
-        ),
-    ] = None,
-    synced: Annotated[
-        bool | None, typer.Option("--synced/--plain", help="Only with times of lines, or only the words.")
-    ] = None,
-    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use answers kept from earlier.")] = True,
+    duration: Duration = None,
+    album: Album = None,
+    provider: Providers = None,
+    output: Output = None,
+    synced: Synced = None,
+    cache: Cache = True,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Find lyrics, with the times of lines where a provider has them for this version of the song."""
-    from melisma.cli.summary import print_json
     from melisma.core.errors import InputError
     from melisma.core.files import write_atomically
-    from melisma.lyrics.cache import AnswerCache
     from melisma.lyrics.protocol import SongQuery
-    from melisma.lyrics.search import SearchConfig
-    from melisma.pipeline.find_lyrics import find as find_lyrics
 
     path = Path(output) if output not in (None, "-") else None
     if path is not None:
@@ -59,27 +64,46 @@ def find(
         synced = _told(path, synced)
     if as_json and output == "-":
         raise InputError("--json and -o - both need standard output: choose one")
-    names = tuple(name.strip() for given in provider or () for name in given.split(",") if name.strip())
-    config = SearchConfig(names or None, synced, AnswerCache() if cache else None)
-    no_retry_messages()
-    found = find_lyrics(SongQuery(artist, title, album, duration or None), config)
+    found = fetch(SongQuery(artist, title, album, duration or None), provider, synced, cache)
     if path is not None:
         write_atomically(path, found.text.encode("utf-8"))
     elif not as_json:
         typer.echo(found.text.encode("utf-8"), nl=False)
     if not quiet:
-        kind = "synced" if found.synced else "plain"
-        typer.echo(
-            f"{kind} lyrics of {found.title!r} by {found.artist!r} from {found.source or found.provider}", err=True
-        )
-        for note in found.notes:
-            typer.echo(f"warning: {note}", err=True)
+        say(found)
         if path is not None:
             typer.echo(f"wrote {path}", err=True)
     if as_json:
-        fields = ("provider", "source", "artist", "title", "album", "duration_s", "synced", "text")
-        facts = {name: getattr(found, name) for name in fields}
-        print_json({**facts, "warnings": list(found.notes), "output": str(path) if path is not None else None})
+        _print_json(found, path)
+
+
+def fetch(
+    query: SongQuery, provider: list[str] | None = None, synced: bool | None = None, cache: bool = True
+) -> FoundLyrics:
+    """Ask providers for a song, without a word on standard output."""
+    from melisma.lyrics.cache import AnswerCache
+    from melisma.lyrics.search import SearchConfig
+    from melisma.pipeline.find_lyrics import find as find_lyrics
+
+    names = tuple(name.strip() for given in provider or () for name in given.split(",") if name.strip())
+    _no_retry_messages()
+    return find_lyrics(query, SearchConfig(names or None, synced, AnswerCache() if cache else None))
+
+
+def say(found: FoundLyrics) -> None:
+    """Say on standard error what was found where, and what to doubt of it."""
+    kind = "synced" if found.synced else "plain"
+    typer.echo(f"{kind} lyrics of {found.title!r} by {found.artist!r} from {found.source or found.provider}", err=True)
+    for note in found.notes:
+        typer.echo(f"warning: {note}", err=True)
+
+
+def _print_json(found: FoundLyrics, path: Path | None) -> None:
+    from melisma.cli.summary import print_json
+
+    fields = ("provider", "source", "artist", "title", "album", "duration_s", "synced", "text")
+    facts = {name: getattr(found, name) for name in fields}
+    print_json({**facts, "warnings": list(found.notes), "output": str(path) if path is not None else None})
 
 
 @app.command("providers")
@@ -95,7 +119,7 @@ def list_providers(as_json: AsJson = False, verbose: Verbose = False) -> None:
         print_table([(name, "ready" if lacks is None else lacks) for name, lacks in found])
 
 
-def no_retry_messages() -> None:
+def _no_retry_messages() -> None:
     """Keep stamina from printing each retry: with structlog in its first state that would go to standard output."""
     import stamina.instrumentation
 
