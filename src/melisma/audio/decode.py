@@ -6,13 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from melisma.audio import ffmpeg
 from melisma.audio.container import AudioInfo, shown
-from melisma.audio.downmix import CentreMix, MeanMix
+from melisma.audio.downmix import CentreMix, MeanMix, Pair
 from melisma.audio.probe import Source, open_source
 from melisma.audio.resample import Resampler, n_resampled
 from melisma.core.errors import AudioError, AudioTooLong, DamagedAudio, EmptyAudio, UnknownName
@@ -25,6 +25,21 @@ SILENCE = 1e-4  # -80 dB of full scale: a few steps of 16-bit dither
 
 DownmixName = Literal["centre", "mean"]
 Progress = Callable[[float], None]
+
+
+class Stage(Protocol):
+    """Stereo → one channel at `sample_rate`, block by block; as many samples come out as went in."""
+
+    sample_rate: int
+
+    def push(self, block: Float32) -> Float32:
+        """Take stereo, float32 [n, 2]; return the mono samples that are complete, float32 [m]."""
+
+    def flush(self) -> Float32:
+        """Return the rest."""
+
+
+Downmix = DownmixName | Callable[[], Stage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +58,7 @@ class _Job:
     path: Path
     sample_rate: int
     max_duration_s: float
-    downmix: str
+    downmix: Downmix
     progress: Progress | None
 
 
@@ -52,7 +67,7 @@ def decode(
     *,
     sample_rate: int = 16000,
     max_duration_s: float = MAX_DURATION_S,
-    downmix: DownmixName = "centre",
+    downmix: Downmix = "centre",
     progress: Progress | None = None,
 ) -> Decoded:
     """Decode a recording of any format, resample it and mix it down.
@@ -65,8 +80,10 @@ def decode(
         Hz of the result.
     max_duration_s : float
         Refuse what is longer, in seconds.
-    downmix : {"centre", "mean"}
+    downmix : {"centre", "mean"} or callable
         For stereo, keep the centre of the image (see `melisma.audio.downmix`) or average; other channels are averaged.
+        A callable makes a stage of its own, which is given stereo at its own rate whatever the recording holds; it is
+        called again where the recording has to be read by a second decoder.
     progress : callable, optional
         Called with the share done, in [0, 1], never going back, in the caller's thread.
 
@@ -86,7 +103,7 @@ def decode(
     AudioTooLong
         If it is longer than `max_duration_s`, by its header or in fact.
     """
-    if downmix not in ("centre", "mean"):
+    if isinstance(downmix, str) and downmix not in ("centre", "mean"):
         raise UnknownName("downmix", downmix, ("centre", "mean"))
     job = _Job(Path(path), sample_rate, max_duration_s, downmix, progress)
     with open_source(job.path) as source:
@@ -172,11 +189,19 @@ class _Walk:
     """The stages behind the decoder, and the buffer at their end."""
 
     def __init__(self, info: AudioInfo, job: _Job) -> None:
-        centre = job.downmix == "centre" and info.channels == 2
-        # A mean comes first, so that one channel is resampled and not eight; the centre is cheaper at the low rate.
-        self._before = None if centre else MeanMix()
-        self._resampler = Resampler(info.sample_rate, job.sample_rate, 2 if centre else 1)
-        self._after = CentreMix(job.sample_rate) if centre else MeanMix()
+        self._before: MeanMix | Pair | None
+        self._after: Stage | CentreMix | MeanMix
+        rate, n_channels = job.sample_rate, 2
+        if not isinstance(job.downmix, str):
+            self._before, self._after = Pair(), job.downmix()
+            rate = self._after.sample_rate
+        elif job.downmix == "centre" and info.channels == 2:
+            self._before, self._after = None, CentreMix(rate)  # it is cheaper at the low rate
+        else:
+            # A mean comes first, so that one channel is resampled and not eight.
+            self._before, self._after, n_channels = MeanMix(), MeanMix(), 1
+        self._resampler = Resampler(info.sample_rate, rate, n_channels)
+        self._last = Resampler(rate, job.sample_rate, 1)
         expected = min(info.duration_s or 60.0, job.max_duration_s)
         self._buffer = np.empty(
             int(expected * job.sample_rate) + job.sample_rate, np.float32
@@ -186,17 +211,21 @@ class _Walk:
     def push(self, block: Float32) -> None:
         """Take a block float32 [n, n_channels]."""
         if self._before is not None:
-            block = self._before.push(block)[:, None]
-        self._keep(self._after.push(self._resampler.push(block)))
+            block = self._before.push(block)
+        self._take(self._after.push(self._resampler.push(block if block.ndim == 2 else block[:, None])))
 
     def finish(self, n_samples: int) -> Float32:
         """Flush every stage and return exactly so many samples; a resampler may be one off."""
-        self._keep(self._after.push(self._resampler.flush()))
-        self._keep(self._after.flush())
+        self._take(self._after.push(self._resampler.flush()))
+        self._take(self._after.flush())
+        self._keep(self._last.flush()[:, 0])
         if self._n < n_samples:
             self._keep(np.zeros(n_samples - self._n, np.float32))
         self._buffer.resize(n_samples, refcheck=False)
         return self._buffer
+
+    def _take(self, samples: Float32) -> None:
+        self._keep(self._last.push(samples[:, None])[:, 0])
 
     def _keep(self, samples: Float32) -> None:
         n = self._n + len(samples)

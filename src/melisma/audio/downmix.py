@@ -38,6 +38,16 @@ class MeanMix:
         return np.zeros(0, np.float32)
 
 
+class Pair:
+    """Two channels of whatever there is: stereo as it is, anything else as its mean, twice."""
+
+    def push(self, block: Float32) -> Float32:
+        """Take a block float32 [n, n_channels]; return float32 [n, 2]."""
+        if block.shape[1] == 2:
+            return block
+        return np.repeat(MeanMix().push(block)[:, None], 2, axis=1)
+
+
 class CentreMix:
     """The centre of a stereo recording.
 

@@ -10,6 +10,7 @@ from melisma.core.errors import MelismaError, UnknownName
 
 ENGINES = "melisma.engines"
 FORMATS = "melisma.formats"
+SEPARATORS = "melisma.separators"
 
 
 class DuplicatePlugin(MelismaError):

@@ -1,0 +1,1 @@
+"""From a song to its voice, as far as that can be had."""
