@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from melisma.cli.options import complete_engines, complete_formats, complete_languages
 from melisma.cli.program import AsJson, Quiet, Verbose
+
+if TYPE_CHECKING:
+    from melisma.core.records import Lyrics
 
 
 class Downmix(StrEnum):
@@ -67,6 +70,15 @@ Wildcard = Annotated[
 ]
 Mix = Annotated[Downmix, typer.Option(help="Listen to the centre of a stereo recording, or to the mean of both sides.")]
 
+Artist = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Who sings: find the lyrics by this and --title, where LYRICS is not given."),
+]
+Title = Annotated[str | None, typer.Option(metavar="TEXT", help="What the song is called; title of a karaoke page.")]
+Find = Annotated[
+    bool, typer.Option("--find-lyrics", help="Find the lyrics by what the recording's tags say, as with --artist.")
+]
+
 
 def align(
     audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="The recording: any audio or video file.")],
@@ -74,8 +86,8 @@ def align(
         str | None,
         typer.Argument(
             metavar="[LYRICS]",
-            help="Its lyrics: text, LRC or SRT file, or - for standard input; without them an engine that hears words "
-            "writes them down.",
+            help="Its lyrics: text, LRC or SRT file, or - for standard input; without them they are looked for "
+            "(--artist), or an engine that hears words writes them down.",
         ),
     ] = None,
     language: Language = None,
@@ -85,7 +97,9 @@ def align(
     output: Output = None,
     wildcard: Wildcard = None,
     downmix: Mix = Downmix.CENTRE,
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of a karaoke page.")] = None,
+    artist: Artist = None,
+    title: Title = None,
+    find: Find = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -105,10 +119,29 @@ def align(
     if wildcard is not None and math.isinf(wildcard):
         raise InputError(f"--wildcard is a cost in nats, not {wildcard}")
     config = AlignConfig(language, engine, fallback, wildcard, downmix.value)
+    known = _found(audio, lyrics, (artist, title), quiet=quiet) if artist is not None or find else lyrics
     with progress(quiet=quiet, verbose=verbose) as report, log.shown(verbose):
-        alignment = align_song(audio, lyrics, config=config, progress=report)
+        alignment = align_song(audio, known, config=config, progress=report)
     outputs.write_all(targets, lambda name: outputs.render(alignment, name, audio, title))
     if not quiet:
         summary.print_summary(alignment, targets)
     if as_json:
         summary.print_json(summary.as_dict(alignment, targets))
+
+
+def _found(audio: Path, lyrics: str | None, names: tuple[str | None, str | None], *, quiet: bool) -> Lyrics:
+    """Find the lyrics of a recording, and say where they are from."""
+    from melisma.cli.lyrics import fetch, say
+    from melisma.core.errors import InputError
+    from melisma.lyrics.protocol import LyricsNotFound
+    from melisma.pipeline.find_lyrics import query_for
+
+    if lyrics is not None:
+        raise InputError("lyrics are either given or looked for: leave out LYRICS, or --artist and --find-lyrics")
+    try:
+        found = fetch(query_for(audio, *names))
+    except LyricsNotFound as error:
+        raise LyricsNotFound(f"{error}; give them as LYRICS, or try other names (melisma lyrics find)") from error
+    if not quiet:
+        say(found)
+    return found.lyrics

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from melisma.core.errors import FormatError, LyricsError
+from melisma.audio.probe import probe
+from melisma.audio.tags import read_tags
+from melisma.core.errors import FormatError, InputError, LyricsError
 from melisma.core.files import format_named
 from melisma.core.records import Lyrics
-from melisma.lyrics.protocol import Candidate, SongQuery
+from melisma.lyrics.protocol import LONGEST_SONG_S, Candidate, SongQuery
 from melisma.lyrics.search import Hit, SearchConfig, search
 from melisma.pipeline import lyrics as lyrics_files
 from melisma.text import encoding
@@ -100,3 +103,24 @@ def _whole(chosen: Candidate) -> str:
 def _ended(text: str) -> str:
     """Return the text with one newline at its end, without a byte order mark or carriage returns."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").strip("\n") + "\n"
+
+
+def query_for(audio: str | Path, artist: str | None = None, title: str | None = None) -> SongQuery:
+    """Ask for the song of a recording: names that are not given come from its tags, the length from itself.
+
+    Raises
+    ------
+    AudioError
+        If there is no such recording, or it cannot be used.
+    InputError
+        If neither the caller nor the file says who sings what.
+    """
+    duration_s = probe(audio).duration_s
+    tags = read_tags(audio)
+    names = {"artist": artist or tags.artist, "title": title or tags.title}
+    unknown = [name for name, value in names.items() if not value]
+    if unknown:
+        options = " and ".join(f"--{name}" for name in unknown)
+        raise InputError(f"{audio} does not say its {' and '.join(unknown)} in its tags: give {options}")
+    usable = duration_s if duration_s is not None and 0 < duration_s <= LONGEST_SONG_S else None
+    return SongQuery(names["artist"] or "", names["title"] or "", tags.album, usable)
