@@ -155,6 +155,26 @@ def test_load_is_the_waveform_of_decode(encode):
     np.testing.assert_array_equal(load(encode("song.wav")).samples, result.waveform.samples)
 
 
+# What a recording is, whatever file it is in
+
+
+def test_the_same_sound_in_another_file_is_the_same_sound(encode, tmp_path, no_ffmpeg):
+    sound = decode(encode("song.wav")).sound
+    assert len(sound) == 64
+    assert decode(encode("song.flac")).sound == sound
+    assert decode(encode("song.wav"), sample_rate=8000, downmix="mean").sound == sound
+    tagged = tmp_path / "tagged.mp3"
+    tagged.write_bytes(b"ID3\x03\x00\x00\x00\x00\x00\x10" + bytes(16) + encode("song.mp3").read_bytes())
+    assert decode(tagged).sound == decode(encode("song.mp3")).sound != sound
+
+
+def test_any_other_sample_rate_or_channel_is_another_sound(song, write):
+    nudged = song.copy()
+    nudged[-1, 1] += 1e-3
+    files = [(song, 44100), (nudged, 44100), (song, 44101), (song[:-1], 44100), (song.reshape(-1), 44100)]
+    assert len({decode(write(samples, rate)).sound for samples, rate in files}) == len(files)
+
+
 # Odd content with a defined result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -49,6 +50,7 @@ class Decoded:
     waveform: Waveform
     info: AudioInfo
     warnings: tuple[str, ...] = ()
+    sound: str = ""  # SHA-256 of rate, channels and every sample of the file, before anything is turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def _run(source: Source, job: _Job) -> Decoded | None:
     info = source.info
     _check_length(source.promised_s or 0.0, job)
     walk = _Walk(info, job)
+    sound = hashlib.sha256(f"{info.sample_rate} {info.channels} ".encode())
     n_frames = n_bad = 0
     blocks = source.blocks()
     # One block is decoded while the one before it is worked on: both sides leave the interpreter lock alone.
@@ -171,6 +174,7 @@ def _run(source: Source, job: _Job) -> Decoded | None:
             n_frames += len(block)
             _check_length(n_frames / info.sample_rate, job)
             n_bad += _clean(block)
+            sound.update(np.ascontiguousarray(block).data)
             walk.push(block)
             if job.progress and info.duration_s:
                 job.progress(min(1.0, n_frames / info.sample_rate / info.duration_s))
@@ -182,7 +186,7 @@ def _run(source: Source, job: _Job) -> Decoded | None:
     samples = walk.finish(n_resampled(n_frames, info.sample_rate, job.sample_rate))
     if job.progress:
         job.progress(1.0)
-    return Decoded(Waveform(samples, job.sample_rate), info, warnings)
+    return Decoded(Waveform(samples, job.sample_rate), info, warnings, sound.hexdigest())
 
 
 class _Walk:
