@@ -216,8 +216,13 @@ class Database:
 
         def run() -> T:
             self._open()
-            with Session(self._engine) as session, session.begin():
-                return work(session)
+            pool = self._engine.pool
+            try:
+                with Session(self._engine) as session, session.begin():
+                    return work(session)
+            finally:
+                if self._engine.pool is not pool:  # nobody waited: everything was closed meanwhile, but not this
+                    pool.dispose()
 
         return run() if self.path is not None else within(self._patience.answer_s, run)
 

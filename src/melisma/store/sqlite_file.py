@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from melisma.core.errors import CacheError
 
@@ -83,9 +84,10 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _sound(path: Path) -> bool:
-    """Whether SQLite finds nothing wrong with the file."""
+    """Whether SQLite finds nothing wrong with the file; it only reads, so that what lies beside it stays."""
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=2.0)) as connection:
+        address = f"file:{quote(str(path))}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, timeout=2.0, uri=True)) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
     except sqlite3.DatabaseError as error:
         return not is_damage(error)
