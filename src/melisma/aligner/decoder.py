@@ -1,19 +1,46 @@
-"""The one door of the decoder: an emission, tokens and lyrics → words on the timeline."""
+"""The one door of the decoder: an emission, tokens and lyrics → words on the timeline.
+
+Passages of the lyrics may be left out, sung again or sung in another order (`melisma.aligner.routes`); what is not sung
+comes back unsung, what is sung more often than it is written as a repeat. What the costs are, and on which songs they
+were chosen: docs/robust.md.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from melisma.aligner import passages as texts
 from melisma.aligner import words
-from melisma.aligner.search import SearchConfig, search
+from melisma.aligner.passages import Passages, Sung
+from melisma.aligner.routes import Route, RouteCosts, Visit, find_route
+from melisma.aligner.search import SearchConfig, pauses
+from melisma.aligner.viterbi import Wildcard, frames_needed, rest_scores
+from melisma.core.errors import TooFewFrames
 from melisma.core.records import Emission, Lyrics, Repeat, Tokens, Word
+from melisma.core.timebase import Timebase
+
+# A passage that is heard twice is taken where it fits best; of two that fit about as well, where it comes first.
+_ABOUT_AS_WELL = 0.3  # nats a token
+# What fits worse than this is no repeat but chance: lines that nobody sings have −3.8 in the middle, true ones −0.9.
+_HEARD = -2.0  # nats a token
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """What a caller may turn."""
+    """What a caller may turn.
 
-    wildcard: float | None = None  # nats a frame that unsung sound between lines costs; None for no wildcard
+    Parameters
+    ----------
+    wildcard : float or None
+        What a frame of unsung sound between passages costs, in nats below the best label; None for no wildcard.
+    costs : RouteCosts
+        What leaving the written order costs.
+    """
+
+    wildcard: float | None = 2.0
+    costs: RouteCosts = field(default_factory=RouteCosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +66,88 @@ def decode_words(emission: Emission, tokens: Tokens, lyrics: Lyrics, config: Dec
     Raises
     ------
     TooFewFrames
-        If no path can spell the tokens in so few frames.
+        If no path can spell all tokens in so few frames.
     """
     config = config or DecoderConfig()
-    path = search(emission, tokens, SearchConfig(wildcard=config.wildcard))
-    return Decoded(words.words(path, emission, tokens, lyrics))
+    needed = frames_needed(tokens.ids)
+    if len(emission.log_probs) < needed:
+        raise TooFewFrames(len(emission.log_probs), needed)
+    nowhere = _unsung(emission, tokens, lyrics)
+    if not len(tokens.ids):
+        return Decoded(nowhere)
+    passages = texts.split(tokens, lyrics)
+    route = _route(emission, tokens, passages, config)
+    if not route.visits:
+        return Decoded(nowhere)
+    sung = texts.as_sung([visit.passage for visit in route.visits], passages, tokens, lyrics)
+    placed = words.words(route.path, emission, sung.tokens, sung.lyrics)
+    chosen = _in_order(_chosen(route), passages, tokens)
+    out = list(nowhere)
+    for k, word in enumerate(placed):
+        if sung.visit[k] in chosen:
+            out[int(sung.words[k])] = replace(word, line=int(tokens.line[sung.words[k]]))
+    return Decoded(tuple(out), _repeats(route, chosen, sung, placed, tokens))
+
+
+def _unsung(emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tuple[Word, ...]:
+    clock = Timebase(emission.timebase.sample_rate, 1)
+    rows = zip(lyrics.words, tokens.line.tolist(), strict=True)
+    return tuple(Word(text, line, None, None, None, clock) for text, line in rows)
+
+
+def _route(emission: Emission, tokens: Tokens, passages: Passages, config: DecoderConfig) -> Route:
+    wildcard = None if config.wildcard is None else Wildcard(config.wildcard)
+    rest = rest_scores(emission.log_probs, emission.blank, wildcard, pauses(emission, SearchConfig()))
+    return find_route(emission.log_probs, rest, tokens, passages.tokens[:-1], config.costs)
+
+
+def _chosen(route: Route) -> dict[int, int]:
+    """Choose one visit of each passage; return the passage of each chosen visit, by number of visit.
+
+    Passages that follow each other stay together: what is compared is the run of passages that a visit stands in.
+    """
+    passages = np.array([visit.passage for visit in route.visits])
+    gains = np.array([visit.gain for visit in route.visits])
+    run = np.cumsum(np.diff(passages, prepend=-1) != 1)
+    mean = np.bincount(run, gains) / np.maximum(np.bincount(run), 1)
+    seen: dict[int, list[int]] = {}
+    for k, visit in enumerate(route.visits):
+        seen.setdefault(visit.passage, []).append(k)
+    out: dict[int, int] = {}
+    for passage, visits in seen.items():
+        best = max(mean[run[k]] for k in visits)
+        out[next(k for k in visits if mean[run[k]] >= best - _ABOUT_AS_WELL)] = passage
+    return out
+
+
+def _in_order(chosen: dict[int, int], passages: Passages, tokens: Tokens) -> dict[int, int]:
+    """Leave out what would make a line run backwards: its parts are sung in the order of the text or not at all."""
+    kept: dict[int, int] = {}
+    last: dict[int, int] = {}  # latest visit of each line
+    for visit, passage in sorted(chosen.items(), key=lambda item: item[1]):
+        line = int(tokens.line[passages.words[passage]])
+        if visit > last.get(line, -1):
+            kept[visit] = passage
+            last[line] = visit
+    return kept
+
+
+def _repeats(
+    route: Route, chosen: dict[int, int], sung: Sung, placed: tuple[Word, ...], tokens: Tokens
+) -> tuple[Repeat, ...]:
+    """Gather visits that were not chosen, but are heard, into runs of lines."""
+    out: list[Repeat] = []
+    before: Visit | None = None
+    for k, visit in enumerate(route.visits):
+        if k in chosen or visit.gain < _HEARD:
+            before = None
+            continue
+        own = np.flatnonzero(sung.visit == k)
+        first, last = placed[int(own[0])], placed[int(own[-1])]
+        lines = tokens.line[sung.words[own]]
+        made = Repeat(int(lines[0]), int(lines[-1]) + 1, first.start or 0, last.end or 0)
+        if before is not None and visit.passage == before.passage + 1:
+            made = replace(made, first=out[-1].first, start=out.pop().start)
+        out.append(made)
+        before = visit
+    return tuple(out)

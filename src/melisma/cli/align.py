@@ -65,7 +65,7 @@ Wildcard = Annotated[
     typer.Option(
         min=0.0,
         metavar="NATS",
-        help="Let sound that is not in the lyrics pass between lines, at this cost a frame; off if not given.",
+        help="Let sound that is not in the lyrics pass between lines, at this cost a frame; 2 if not given.",
     ),
 ]
 Mix = Annotated[Downmix, typer.Option(help="Listen to the centre of a stereo recording, or to the mean of both sides.")]

@@ -30,7 +30,7 @@ class AlignConfig:
     language: str | None = None  # ISO code; None lets the text decide
     engine: str = AUTO
     fallback: bool = False  # whether the engines of "auto" follow one that is named
-    wildcard: float | None = None  # nats a frame that unsung sound between lines costs; None for no wildcard
+    wildcard: float | None = None  # nats a frame that unsung sound between lines costs; None for the decoder's own
     downmix: decode.DownmixName = "centre"
     track_id: str = ""  # what log lines call the song; the name of its file if not given
     settings: RouterSettings | None = None  # tiers, time-outs, gate …; None reads the environment
@@ -82,7 +82,7 @@ def align(
     tiers.check(config.engine, settings)
     sung = _sung(lyrics)
     song = Song(audio, sung, language=config.language, downmix=config.downmix, tell=progress)
-    decoder = DecoderConfig(wildcard=config.wildcard)
+    decoder = DecoderConfig() if config.wildcard is None else DecoderConfig(wildcard=config.wildcard)
     wanted = router.Route(config.engine, config.fallback, decoder, _track_id(audio, config))
     placed = router.route(song, wanted, settings)
     # Refinement of the words belongs here: it has the song's waveform.
