@@ -161,7 +161,8 @@ def test_load_is_the_waveform_of_decode(encode):
 def test_the_same_sound_in_another_file_is_the_same_sound(encode, tmp_path, no_ffmpeg):
     sound = decode(encode("song.wav")).sound
     assert len(sound) == 64
-    assert decode(encode("song.flac")).sound == sound
+    soundfile.write(tmp_path / "same.flac", soundfile.read(encode("song.wav"), dtype="int16")[0], 44100)
+    assert decode(tmp_path / "same.flac").sound == sound
     assert decode(encode("song.wav"), sample_rate=8000, downmix="mean").sound == sound
     tagged = tmp_path / "tagged.mp3"
     tagged.write_bytes(b"ID3\x03\x00\x00\x00\x00\x00\x10" + bytes(16) + encode("song.mp3").read_bytes())
