@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "lyrics"))
 from lyrics_server import PLAIN, SYNCED, Reply, Server, as_json, track
 
 from melisma.cli.main import app
+from melisma.core.records import Alignment, Line, Word
+from melisma.formats.load import load
 
 
 @pytest.fixture
@@ -122,3 +124,45 @@ def test_providers_are_listed_with_what_they_lack(runner, here, server, monkeypa
     assert listed["name"] == "genius"
     assert not listed["ready"]
     assert "GENIUS_ACCESS_TOKEN" in listed["missing"]
+
+
+@pytest.fixture
+def heard(tmp_path):
+    """Six words as another program writes them, and an LRC that is two seconds late."""
+    words = [("over", 10.0), ("the", 10.5), ("river", 11.0), ("under", 14.0), ("the", 14.5), ("moon", 15.0)]
+    rows = [{"text": text, "start": at, "end": at + 0.4} for text, at in words]
+    made = Alignment(
+        tuple(Word(row["text"], 0, round(row["start"] * 1000), round(row["end"] * 1000), 0.9) for row in rows),
+        (Line(0, 6),),
+        30_000,
+        language="en",
+    )
+    lrc = tmp_path / "song.lrc"
+    lrc.write_text("[00:12.00]Over the river\n[00:16.00]under the moon\n", encoding="utf-8")
+    return made.save(tmp_path / "heard.json"), lrc
+
+
+def test_words_are_put_into_lines(runner, here, heard):
+    done = runner.invoke(app, ["lyrics", "regroup", *map(str, heard), "-o", "out.json", "--json"])
+    assert done.exit_code == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["regroup_mode_used"], said["skipped_words"], said["skipped_words_ratio"]) == ("hybrid", 0, 0.0)
+    assert said["offset_s"] == pytest.approx(-2.0, abs=0.1)
+    made = load("out.json")
+    assert [made.line_text(i) for i in range(2)] == ["over the river", "under the moon"]
+    assert "6 words in 2 lines (hybrid), 0 of them in no line" in done.stderr
+
+
+def test_lyrics_without_times_make_no_lines(runner, here, heard, tmp_path):
+    (tmp_path / "plain.txt").write_text("Over the river", encoding="utf-8")
+    done = runner.invoke(app, ["lyrics", "regroup", str(heard[0]), str(tmp_path / "plain.txt")])
+    assert done.exit_code == 2
+    assert "time no line" in done.stderr
+    assert list(here.iterdir()) == []
+
+
+def test_what_is_read_is_not_written_over(runner, here, heard):
+    before = heard[0].read_bytes()
+    done = runner.invoke(app, ["lyrics", "regroup", *map(str, heard), "-o", str(heard[0])])
+    assert done.exit_code == 2
+    assert heard[0].read_bytes() == before

@@ -27,6 +27,8 @@ _NEVER = np.float32(-1e9)
 _LIKE = 0.5  # likeness of spellings that speaks neither for nor against a line
 _IN_TIME = 0.35  # what a word inside of a line's time gains; one that is spelt like none in the line loses up to 0.5
 
+_OPENS = 0.2  # what the first word of a line gains near the line's start: it may be sung a little early
+
 
 class RegroupMode(StrEnum):
     """How words were put into lines."""
@@ -140,6 +142,7 @@ def _claims(words: Sequence[Word], lines: Sequence[LyricLine], config: RegroupCo
         near = _near(starts[i], windows, config)
         gain = np.full(n_lines, _NEVER, np.float32)
         gain[near] = likeness.of(i, near) - _LIKE + _in_time(starts[i], windows[near], config)
+        gain[near] += _OPENS * likeness.to_first(i, near) * _at_start(starts[i], windows[near], config)
         claim = best + gain
         claimed[i] = claim > total
         came_from[i] = np.where(claimed[i], origin, every)
@@ -163,6 +166,12 @@ def _in_time(start_s: float, windows: Float64, config: RegroupConfig) -> Float32
     return (_IN_TIME * (1.0 - outside / max(config.tolerance_s, 1e-9))).astype(np.float32)
 
 
+def _at_start(start_s: float, windows: Float64, config: RegroupConfig) -> Float32:
+    """Return how near a word is to the start of each line: 1 at it, 0 at the tolerance and beyond."""
+    near = 1.0 - np.abs(windows[:, 0] - start_s) / max(config.tolerance_s, 1e-9)
+    return np.maximum(near, 0.0).astype(np.float32)
+
+
 class _Likeness:
     """How much a word is spelt like the most similar word of a line, in [0, 1]."""
 
@@ -183,6 +192,12 @@ class _Likeness:
         row = self._table[self._ours[word]]
         best = [float(row[self._theirs[k]].max()) / 100 if len(self._theirs[k]) else 0.0 for k in lines]
         return np.array(best, np.float32)
+
+    def to_first(self, word: int, lines: npt.NDArray[np.int64]) -> Float32:
+        """Return the likeness of a word to the first word of each of some lines."""
+        row = self._table[self._ours[word]]
+        first = [float(row[self._theirs[k][0]]) / 100 if len(self._theirs[k]) else 0.0 for k in lines]
+        return np.array(first, np.float32)
 
 
 @dataclass(frozen=True, slots=True)

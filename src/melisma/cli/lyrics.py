@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melisma.cli.options import complete_providers
+from melisma.cli.options import complete_formats, complete_providers
 from melisma.cli.program import AsJson, Quiet, Verbose, group
 
 if TYPE_CHECKING:
@@ -145,3 +145,56 @@ def _check_target(path: Path) -> None:
         raise OutputError(f"cannot write {path}: it is a folder")
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}")
+
+
+@app.command()
+def regroup(
+    alignment: Annotated[
+        Path, typer.Argument(metavar="ALIGNMENT", help="Timed words: any format that melisma reads, or - with --from.")
+    ],
+    lyrics: Annotated[Path, typer.Argument(metavar="LYRICS", help="Synced lyrics (LRC) of the same song.")],
+    from_format: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME", help="Format of ALIGNMENT.", autocompletion=complete_formats),
+    ] = None,
+    format: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAMES", help="Formats to write, as of melisma align.", autocompletion=complete_formats),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="PATH", help="File or folder, as of melisma align.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Put words that were heard into the lines of synced lyrics; every word stays, with its time."""
+    from melisma.cli import outputs
+    from melisma.cli.reading import read_alignment
+    from melisma.cli.summary import print_json
+    from melisma.pipeline.lyrics import read
+    from melisma.pipeline.regroup import into_lines
+
+    stem, inputs = (lyrics.stem, [lyrics]) if str(alignment) == "-" else (alignment.stem, [alignment, lyrics])
+    targets = outputs.plan(stem, outputs.split_names(format), output, inputs)
+    made = into_lines(read_alignment(alignment, from_format), read(lyrics))
+    outputs.write_all(targets, lambda name: outputs.render(made.alignment, name))
+    found, fit = made.regrouped, made.fit
+    facts = {
+        "regroup_mode_used": str(found.regroup_mode_used),
+        "skipped_words": found.skipped_words,
+        "skipped_words_ratio": round(found.skipped_words_ratio, 4),
+        "offset_s": round(fit.offset_s, 3),
+        "slope": round(fit.slope, 5),
+        "warnings": list(made.alignment.warnings),
+    }
+    if not quiet:
+        typer.echo(
+            f"{len(found.words)} words in {len(found.lines)} lines ({found.regroup_mode_used}), "
+            f"{found.skipped_words} of them in no line of the lyrics",
+            err=True,
+        )
+        for warning in made.alignment.warnings:
+            typer.echo(f"warning: {warning}", err=True)
+    if as_json:
+        print_json(facts)
