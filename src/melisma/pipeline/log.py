@@ -21,7 +21,10 @@ import structlog
 from melisma.core.errors import InputError, MelismaError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from melisma.aligner.gate import Verdict
+    from melisma.core.records import Alignment
     from melisma.engines.protocol import EngineFacts
     from melisma.pipeline.listen import Placed
 
@@ -104,6 +107,21 @@ class Attempt:
 def skipped(track_id: str, tier: str, reason: str) -> None:
     """Write that a tier was passed over, and why."""
     logger().info("skipped", track_id=track_id, tier_used=tier, outcome="skipped", fallback_reason=reason)
+
+
+def served(track_id: str, alignment: Alignment, source: str, since: datetime) -> None:
+    """Write that an alignment was kept earlier, and is used."""
+    revision = alignment.model_revision
+    logger().info(
+        "cache",
+        track_id=track_id,
+        tier_used=alignment.engine,
+        model_version=f"{alignment.model_id}@{revision}" if revision else alignment.model_id,
+        scope=f"{source}, {since:%Y-%m-%d}",
+        outcome="served",
+        word_count=len(alignment.words),
+        confidence_avg=_rounded(alignment.confidence_avg),
+    )
 
 
 def _model_version(facts: EngineFacts) -> str:
