@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from melisma.core.errors import EngineOutOfMemory
-from melisma.core.records import Waveform
+from melisma.core.records import Heard, Waveform
+from melisma.core.timebase import SECONDS
 from melisma.engines.phone import PhoneEngine
+from melisma.engines.protocol import Task
 
 
 class OtherPhone(PhoneEngine):
@@ -49,3 +51,17 @@ class SmallDevice(OtherPhone):
 
     name = "small"
     error = EngineOutOfMemory("the model needs 800 MB, the device has 2 MB")
+
+
+class Listener(OtherPhone):
+    """Hears words: those of a text, at times that a test sets, whatever is sung."""
+
+    name = "listener"
+    changes = {"task": Task.TRANSCRIBE}  # noqa: RUF012
+    heard = Heard((), SECONDS)
+
+    def transcribe(self, waveform, language=None, prompt="", progress=None):
+        type(self).n_heard += 1
+        if self.error is not None:
+            raise self.error
+        return self.heard

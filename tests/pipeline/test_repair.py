@@ -42,9 +42,16 @@ def test_weak_lines_in_a_row_are_one_stretch_and_the_edges_are_the_recordings():
     assert (found[1].start_s, found[1].end_s) == (32.5, 60.0)
 
 
-def test_an_unsung_line_is_weak_only_beside_weak_ones():
-    assert repair.stretches(song([0.9, None, 0.9, 0.9])) == ()
+def test_an_unsung_line_is_weak_too():
+    assert [(s.first, s.stop) for s in repair.stretches(song([0.9, None, 0.9, 0.9]))] == [(1, 2)]
     assert [(s.first, s.stop) for s in repair.stretches(song([0.9, None, 0.1, 0.9, 0.9]))] == [(1, 3)]
+    assert repair.stretches(song([0.9, None, None, None, 0.9])) == ()
+
+
+@pytest.mark.parametrize(("sure", "merged"), [(0.4, False), (0.6, True)])
+def test_a_line_that_was_called_unsung_needs_more_than_a_guess(sure, merged):
+    before = song([0.9, 0.9, None, 0.9, 0.9])
+    assert (repair.merge(before, STRETCH, local(sure)) is not None) is merged
 
 
 def test_a_good_song_and_a_bad_one_have_no_stretches():

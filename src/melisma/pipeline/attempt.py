@@ -18,7 +18,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from melisma.core.errors import EngineOutOfMemory, EngineTimeout
-from melisma.engines.device import physical
+from melisma.engines.device import ON_HTTP, physical
 from melisma.engines.protocol import Engine
 from melisma.engines.residency import PATIENCE_S, residents
 
@@ -106,6 +106,9 @@ def _in_time(engine: Engine, work: Callable[[Tell], T], tell: Tell, rest_s: floa
 @contextmanager
 def lent(engine: AnyEngine) -> Iterator[AnyEngine]:
     """Lend an engine with its model loaded and its device to itself; see `melisma.engines.residency`."""
+    if engine.facts.device == ON_HTTP:
+        yield engine  # nothing is in memory here, and two servers may offer models of one name
+        return
     device = physical(engine.facts.device)
     stuck = any(thread.is_alive() and on == device for thread, on in list(_given_up.items()))
     patience = _STUCK_S if stuck else PATIENCE_S

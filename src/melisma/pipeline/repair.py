@@ -34,29 +34,25 @@ class Stretch:
 
 
 def stretches(placed: Placed) -> tuple[Stretch, ...]:
-    """Find the weak stretches of an alignment; none where too much of it is weak.
+    """Find the weak stretches of an alignment that the gate has refused; none where most of its lines are weak.
 
-    A line without any confidence, an unsung one, belongs to the weak lines around it, and is no stretch by itself.
+    Weak is a line whose words are doubtful, and one that is called unsung: it may be that the engine did not hear it.
     """
-    scores = [line_confidence(placed.words[line.first : line.stop]) for line in placed.lines]
-    n_weak = sum(score is not None and score < _TRUSTED for score in scores)
-    if not n_weak or n_weak > _TOO_MANY * len(scores):
+    trusted = [(line_confidence(placed.words[line.first : line.stop]) or 0.0) >= _TRUSTED for line in placed.lines]
+    if sum(trusted) < (1 - _TOO_MANY) * len(trusted):
         return ()
-    runs = groupby(range(len(scores)), lambda i: (scores[i] or 0.0) >= _TRUSTED)
     found: list[Stretch] = []
-    for trusted, run in runs:
+    for good, run in groupby(range(len(trusted)), trusted.__getitem__):
         lines = list(run)
-        if trusted or all(scores[i] is None for i in lines):
-            continue
         start_s, end_s = _between(placed, lines[0], lines[-1] + 1)
-        if end_s > start_s:  # not where lines are sung in another order
+        if not good and end_s > start_s:  # not where lines are sung in another order
             found.append(Stretch(lines[0], lines[-1] + 1, start_s, end_s))
     return tuple(found)
 
 
 def line_confidence(words: Sequence[Word]) -> float | None:
-    """Return the mean confidence of words, or None where none has any."""
-    known = [word.confidence for word in words if word.confidence is not None]
+    """Return the mean confidence of the words that are sung, or None where none has any."""
+    known = [word.confidence for word in words if word.confidence is not None and not word.unsung]
     return sum(known) / len(known) if known else None
 
 
@@ -73,6 +69,8 @@ def cut(task: Task, stretch: Stretch) -> Task:
 def merge(placed: Placed, stretch: Stretch, other: Placed) -> Placed | None:
     """Put what another engine made of a stretch into an alignment, if it is surer of it; None if it is not.
 
+    Where words were called unsung it must be sure enough to be trusted: a line that nobody sings is easily invented.
+
     Parameters
     ----------
     placed : Placed
@@ -85,7 +83,10 @@ def merge(placed: Placed, stretch: Stretch, other: Placed) -> Placed | None:
     first, stop = placed.lines[stretch.first].first, placed.lines[stretch.stop - 1].stop
     before = placed.words[first:stop]
     moved = tuple(_moved(word, stretch, other.clock, placed) for word in other.words)
-    if [word.text for word in moved] != [word.text for word in before] or _sureness(moved) <= _sureness(before):
+    needed = _TRUSTED if any(word.unsung for word in before) else 0.0
+    if [word.text for word in moved] != [word.text for word in before]:
+        return None
+    if _sureness(moved) <= _sureness(before) or _sureness(moved) < needed:
         return None
     words = (*placed.words[:first], *moved, *placed.words[stop:])
     said = f"{stretch.named} placed by {other.facts.name} ({other.facts.model_id})"
@@ -105,8 +106,8 @@ def _between(placed: Placed, first: int, stop: int) -> tuple[float, float]:
 
 
 def _sureness(words: Sequence[Word]) -> float:
-    """Return the mean confidence of words, where one without any counts as 0."""
-    return sum(word.confidence or 0.0 for word in words) / len(words)
+    """Return the mean confidence of words, where one that is unsung, or without any, counts as 0."""
+    return sum(word.confidence or 0.0 for word in words if not word.unsung) / len(words)
 
 
 def _moved(word: Word, stretch: Stretch, clock: Timebase, placed: Placed) -> Word:
