@@ -5,6 +5,7 @@ from email.utils import formatdate
 import pytest
 from lyrics_server import NOT_FOUND, Reply, as_json
 
+from melisma.core.errors import InputError
 from melisma.lyrics.http import HttpConfig, Request, get, retry_after, user_agent
 from melisma.lyrics.protocol import ProviderFailed
 
@@ -147,3 +148,20 @@ def test_retry_after_as_a_date():
 @pytest.mark.parametrize("value", [None, "", "-5", "soon", "1e9", "9" * 400, "Mon, 99 Foo 2026"])
 def test_retry_after_that_says_nothing(value):
     assert retry_after(value) is None
+
+
+def test_the_time_to_wait_comes_from_the_environment(server, monkeypatch):
+    monkeypatch.setenv("MELISMA_LYRICS_TIMEOUT", "0.1")
+    assert HttpConfig.from_environment() == HttpConfig(timeout_s=0.1, connect_s=0.1)
+    server.routes["/a"] = Reply(200, b"{}", pause_s=5.0)
+    with pytest.raises(ProviderFailed, match=r"no answer within 0\.1 s"):
+        get(Request(f"{server.url}/a"))
+    monkeypatch.delenv("MELISMA_LYRICS_TIMEOUT")
+    assert HttpConfig.from_environment() == HttpConfig()
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", "inf", "1e9"])
+def test_a_time_to_wait_that_is_none(monkeypatch, value):
+    monkeypatch.setenv("MELISMA_LYRICS_TIMEOUT", value)
+    with pytest.raises(InputError, match="MELISMA_LYRICS_TIMEOUT is a number of seconds"):
+        HttpConfig.from_environment()

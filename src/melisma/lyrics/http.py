@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from melisma.core.errors import InputError
 from melisma.lyrics.protocol import ProviderFailed
 
 if TYPE_CHECKING:
     import httpx
 
+TIMEOUT = "MELISMA_LYRICS_TIMEOUT"
 _RETRIED = (429, 500, 502, 503, 504)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -33,6 +36,20 @@ class HttpConfig:
     max_wait_s: float = 15.0  # a server that asks for more is not waited for
     max_bytes: int = 4_000_000
     max_redirects: int = 3
+
+    @classmethod
+    def from_environment(cls) -> HttpConfig:
+        """Read MELISMA_LYRICS_TIMEOUT, in seconds; InputError if that is no time that one can wait."""
+        text = os.environ.get(TIMEOUT, "").strip()
+        if not text:
+            return cls()
+        try:
+            timeout_s = float(text)
+        except ValueError:
+            timeout_s = math.nan
+        if not 0 < timeout_s <= 3600:
+            raise InputError(f"{TIMEOUT} is a number of seconds up to 3600, not {text[:40]!r}")
+        return cls(timeout_s=timeout_s, connect_s=min(cls().connect_s, timeout_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +99,7 @@ def get(request: Request, config: HttpConfig | None = None) -> Answer:
     """
     import stamina
 
-    chosen = config or HttpConfig()
+    chosen = config or HttpConfig.from_environment()
 
     def again(error: Exception) -> bool | float:
         if not isinstance(error, _Again):
