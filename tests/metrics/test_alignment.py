@@ -144,3 +144,37 @@ def test_a_reference_without_a_time_is_refused():
 def test_an_infinite_estimate_is_refused():
     with pytest.raises(ValueError, match="estimated onset 0 is infinite"):
         metrics.onset_errors([math.inf], [0.0])
+
+
+def test_words_beyond_a_limit_are_off_by_more_than_it_and_timed():
+    errors = [0.8, -0.8, 0.801, -0.9, NAN, 0.0]
+    assert metrics.beyond_rate(errors, 0.8) == 2 / 6
+    assert metrics.beyond_rate([], 0.8) == 0
+
+
+@pytest.mark.parametrize(
+    ("errors", "lines", "rate"),
+    [
+        ([0.0, 0.22, -0.33, 0.1], [0, 0, 1, 1], 1.0),  # the limits are inside
+        ([0.0, 0.23, -0.33, 0.1], [0, 0, 1, 1], 0.5),  # one late word loses its line
+        ([0.0, 0.2, -0.34, 0.1], [0, 0, 1, 1], 0.5),  # one early word too
+        ([0.0, NAN, 0.0, 0.0], [0, 0, 1, 1], 0.5),  # and one that is missing
+        ([0.0, 0.5, 0.0], [7, 3, 7], 0.5),  # lines in any order, with gaps
+        ([], [], 0.0),
+    ],
+)
+def test_lines_in_sync(errors, lines, rate):
+    assert metrics.line_sync_rate(errors, lines) == rate
+
+
+def test_lines_without_their_words_are_refused():
+    with pytest.raises(ValueError, match="lines for"):
+        metrics.line_sync_rate([0.0, 0.1], [0])
+
+
+@given(st.lists(st.tuples(st.sampled_from([NAN, 0.0, 0.22, 0.23, -0.33, -0.34]), st.integers(0, 4)), max_size=20))
+def test_lines_in_sync_are_those_whose_words_all_are(drawn):
+    lines = {k: [e for e, of in drawn if of == k] for _, k in drawn}
+    in_sync = [all(-0.33 <= e <= 0.22 for e in errors) for errors in lines.values()]
+    expected = sum(in_sync) / len(in_sync) if in_sync else 0.0
+    assert metrics.line_sync_rate([e for e, _ in drawn], [k for _, k in drawn]) == pytest.approx(expected)

@@ -124,9 +124,42 @@ def perceived_rate(errors: npt.ArrayLike) -> float:
     return _share(errors, lambda e: (e >= -PERCEIVED_EARLY_S) & (e <= PERCEIVED_LATE_S))
 
 
+def beyond_rate(errors: npt.ArrayLike, limit_s: float) -> float:
+    """Share of all words that are timed, and off by more than `limit_s`, early or late."""
+    return _share(errors, lambda e: np.abs(e) > limit_s)
+
+
 def derailed_rate(errors: npt.ArrayLike) -> float:
     """Share of all words that are timed, and off by more than a second."""
-    return _share(errors, lambda e: np.abs(e) > DERAILED_S)
+    return beyond_rate(errors, DERAILED_S)
+
+
+def line_sync_rate(errors: npt.ArrayLike, lines: npt.ArrayLike) -> float:
+    """Share of lines of which every word is within the perceived window: a missed word loses its line.
+
+    Parameters
+    ----------
+    errors : float64 [n_words]
+        Signed errors in seconds, NaN for a missed word.
+    lines : int [n_words]
+        The line of each word.
+
+    Raises
+    ------
+    ValueError
+        If there is not one line per word.
+
+    Examples
+    --------
+    >>> line_sync_rate([0.0, 0.1, 0.1, 0.3], [0, 0, 1, 1])
+    0.5
+    """
+    checked, of = _checked(errors), np.asarray(lines, dtype=np.int64)
+    if of.shape != checked.shape:
+        raise ValueError(f"{of.shape} lines for {checked.shape} words")
+    late = ~((checked >= -PERCEIVED_EARLY_S) & (checked <= PERCEIVED_LATE_S))
+    known, index = np.unique(of, return_inverse=True)
+    return float(np.mean(np.bincount(index, late, len(known)) == 0)) if len(known) else 0.0
 
 
 def coverage(errors: npt.ArrayLike) -> float:
