@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melisma.aligner.synced import HeardLine, LineWindow, SyncConfig, heard_lines, sync
+from melisma.aligner.synced import HeardLine, LineWindow, SyncConfig, entry_costs, heard_lines, sync
 from melisma.core.records import BACKING, LyricLine, Lyrics, Word
 from melisma.core.timebase import Timebase
 
@@ -199,6 +199,16 @@ def test_a_window_costs_nothing_inside_and_a_bounded_amount_outside():
     assert costs[:3].tolist() == [0.0, 0.0, 0.0]
     assert costs[3] == costs[4] == pytest.approx(0.4)
     assert costs[5] == pytest.approx(8.0)
+
+
+def test_windows_become_costs_of_frames_and_passages():
+    windows = [LineWindow(1, 1.0, 0.5, 1.0), LineWindow(2, 0.0, 0.1, 0.5)]
+    costs = entry_costs(windows, [0, 1, -1, 2], 4, Timebase(16000, 8000), most=3.0)
+    assert costs.dtype == np.float32
+    assert costs.shape == (4, 4)
+    assert costs[:, [0, 2]].max() == 0.0
+    assert costs[:, 1].tolist() == pytest.approx([0.5, 0.0, 0.0, 0.0])  # frames at 0, 0.5, 1 and 1.5 s
+    assert costs[:, 3].tolist() == pytest.approx([0.0, 1.5, 1.5, 1.5])
 
 
 def test_lines_heard_are_those_of_the_lead_that_begin_with_a_timed_word():

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from melisma.core.records import LEAD, Lyrics, Word
+from melisma.core.records import LEAD, Float32, Lyrics, Word
+from melisma.core.timebase import Timebase
 
 Float64 = npt.NDArray[np.float64]
 
@@ -124,6 +125,37 @@ def heard_lines(words: Sequence[Word], n_lines: int) -> tuple[HeardLine | None, 
         sure = [_UNKNOWN if word.confidence is None else word.confidence for word in line if not word.unsung]
         found.append(HeardLine(start, 0.5 * sure[0] + 0.5 * sum(sure) / len(sure)))
     return tuple(found)
+
+
+def entry_costs(
+    windows: Sequence[LineWindow], lines: npt.ArrayLike, n_frames: int, timebase: Timebase, most: float = 10.0
+) -> Float32:
+    """Spell windows as what it costs to begin a line in each frame.
+
+    Parameters
+    ----------
+    windows : sequence of LineWindow
+        As `sync` made them.
+    lines : int64 [n_passages]
+        The line that each passage begins; -1 for one that begins no line.
+    n_frames : int
+        Of the emission.
+    timebase : Timebase
+        Its clock.
+    most : float
+        Nats that a line far outside of its window costs, where its hint is fully trusted.
+
+    Returns
+    -------
+    float32 [n_frames, n_passages]
+        Nats; 0 where there is no window. What `melisma.aligner.routes.find_route` takes as entries.
+    """
+    begun = np.asarray(lines, np.int64)
+    costs = np.zeros((n_frames, len(begun)), np.float32)
+    starts_s = np.arange(n_frames) * (timebase.stride / timebase.sample_rate)
+    for window in windows:
+        costs[:, begun == window.line] = window.costs(starts_s, most)[:, None]
+    return costs
 
 
 def sync(
