@@ -22,4 +22,5 @@ def _own_state(tmp_path_factory):
         for variable in [name for name in os.environ if name.startswith("MELISMA_") and name not in KEPT]:
             patch.delenv(variable)
         patch.setenv("MELISMA_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("MELISMA_CACHE_URL", "off")  # what one test computes, no other one is to be served
         yield

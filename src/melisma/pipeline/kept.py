@@ -148,7 +148,6 @@ class Shelf:
             "alone": router.alone(self._wanted, self._settings),
             "hints": keys.hints_hash(lyrics) if lyrics is not None else "",
             "after": before,
-            "listening": [self._song.flag(facts) for facts in chain],
             "heard": [self._song.flag(facts) for facts in chain],
         }
         language = self._song.language or AUTOMATIC

@@ -14,7 +14,6 @@ from melisma.core.errors import (
     EngineTimeout,
     EngineUnavailable,
     InputError,
-    LicenceError,
     LyricsError,
     MelismaError,
     ModelError,
@@ -24,6 +23,7 @@ from melisma.core.errors import (
 )
 from melisma.engines.protocol import Engine
 from melisma.pipeline import log, repair, tiers
+from melisma.pipeline.asked import Asked
 from melisma.pipeline.attempt import DeviceBusy, Limits, attempt
 from melisma.pipeline.breaker import Breaker, Health, Kind, State
 from melisma.pipeline.listen import Placed, Task, listen
@@ -69,8 +69,8 @@ class _Result:
         return self.verdict.passed, -len(self.verdict.reasons), self.verdict.confidence_avg or 0.0
 
 
-def route(song: Song, wanted: Route, settings: RouterSettings) -> Placed:
-    """Put the words of a song on the timeline.
+def route(song: Song, wanted: Route, settings: RouterSettings, asked: Asked | None = None) -> Placed:
+    """Put the words of a song on the timeline; `asked` takes note of the engines that had a say.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def route(song: Song, wanted: Route, settings: RouterSettings) -> Placed:
         If the recording cannot be used, or every engine that could listen refused it or the lyrics: what the first
         one said.
     """
-    walk = _Walk(song, wanted, settings)
+    walk = _Walk(song, wanted, settings, asked or Asked())
     result = walk.go()
     said = list(walk.told_of(result.placed))
     if not result.verdict.passed:
@@ -88,17 +88,28 @@ def route(song: Song, wanted: Route, settings: RouterSettings) -> Placed:
     return replace(result.placed, warnings=(*result.placed.warnings, *said))
 
 
+def alone(wanted: Route, settings: RouterSettings) -> bool:
+    """Whether one engine is used, whatever comes of it."""
+    return tiers.wanted(wanted.engine, settings) != AUTO and not wanted.fallback
+
+
+def plan(song: Song, wanted: Route, settings: RouterSettings) -> tuple[Engine, ...]:
+    """Return the engines that would be tried now, in order, without asking any."""
+    return _Walk(song, wanted, settings, Asked()).plan()
+
+
 class _Walk:
     """One song on its way through the tiers."""
 
-    def __init__(self, song: Song, wanted: Route, settings: RouterSettings) -> None:
-        self._song, self._wanted, self._settings = song, wanted, settings
+    def __init__(self, song: Song, wanted: Route, settings: RouterSettings, asked: Asked) -> None:
+        self._song, self._wanted, self._settings, self._asked = song, wanted, settings, asked
         self._named = tiers.wanted(wanted.engine, settings)
-        self._alone = self._named != AUTO and not wanted.fallback
+        self._alone = alone(wanted, settings)
         self._names = self._order()
         self._breaker = Breaker(settings.breaker_file, settings.breaker)
         self._engines: dict[str, Engine | None] = {}  # those that were looked at; None where one cannot be used
-        self._failures: dict[str, MelismaError] = {}
+        self._skipped: dict[str, MelismaError] = {}  # why engines were not tried
+        self._failures: dict[str, MelismaError] = {}  # what those raised that were
         self._whole: dict[str, Placed] = {}  # what engines made of the whole song
         self._refused: list[str] = []  # engines whose result the gate refused
         self._fault: MelismaError | None = None  # an engine says that lyrics and recording do not belong together
@@ -120,10 +131,26 @@ class _Walk:
             raise self._nothing()
         return best
 
+    def plan(self) -> tuple[Engine, ...]:
+        """Return what `_tiers` would yield at this moment, changing and saying nothing."""
+        admitted: list[Engine] = []
+        doubted: list[Engine] = []
+        for name in self._names:
+            try:
+                engine = tiers.usable(name, self._settings, chosen=name == self._named)
+            except MelismaError:
+                continue
+            health = Health() if self._alone else self._breaker.health(name)
+            if health.state is not State.OPEN:
+                admitted.append(engine)
+            elif health.kind is Kind.GATE:
+                doubted.append(engine)
+        return (*admitted, *doubted)
+
     def told_of(self, placed: Placed) -> Iterator[str]:
         """Say of each engine that was tried before the one whose result is kept why it is not that one's."""
         for name, error in self._failures.items():
-            if name != placed.facts.name and not isinstance(error, (EngineUnavailable, LicenceError)):
+            if name != placed.facts.name:
                 yield f"{placed.facts.name} was used because {name} failed: {error}"
 
     def _order(self) -> tuple[str, ...]:
@@ -147,7 +174,7 @@ class _Walk:
             if health.kind is Kind.GATE:
                 doubted.append((name, engine))  # it may still be the best there is
             else:
-                self._failures[name] = EngineUnavailable(f"its circuit breaker is {health}")
+                self._skipped[name] = EngineUnavailable(f"its circuit breaker is {health}")
         yield from doubted
 
     def _usable(self, name: str) -> Engine | None:
@@ -159,7 +186,7 @@ class _Walk:
                 if self._alone:
                     raise
                 self._engines[name] = None
-                self._failures[name] = error
+                self._skipped[name] = error
                 log.skipped(self._wanted.track_id, name, str(error))
         return self._engines[name]
 
@@ -189,10 +216,11 @@ class _Walk:
         return self._repaired(name, result, task)
 
     def _listen(self, engine: Engine) -> tuple[Placed, Task]:
-        waveform, language = self._song.prepare(engine)
-        task = Task(waveform, self._song.lyrics, language.code, self._wanted.decoder)
-        placed = self._in_time(engine, task)
-        said = (*self._song.warnings(waveform.sample_rate), *((language.warning,) if language.warning else ()))
+        with self._asked.by(engine):
+            waveform, language = self._song.prepare(engine)
+            task = Task(waveform, self._song.lyrics, language.code, self._wanted.decoder)
+            placed = self._in_time(engine, task)
+        said = (*self._song.warnings(engine.facts), *((language.warning,) if language.warning else ()))
         return replace(placed, warnings=(*said, *placed.warnings)), task
 
     def _in_time(self, engine: Engine, task: Task) -> Placed:
@@ -241,8 +269,10 @@ class _Walk:
     def _mended(self, name: str, engine: Engine, result: _Result, task: Task, stretch: repair.Stretch) -> _Result:
         began = log.Attempt(self._wanted.track_id, engine.facts, scope=stretch.named)
         try:
-            whole, language = self._song.prepare(engine)
-            local = self._in_time(engine, repair.cut(replace(task, waveform=whole, language=language.code), stretch))
+            with self._asked.by(engine):
+                whole, language = self._song.prepare(engine)
+                part = repair.cut(replace(task, waveform=whole, language=language.code), stretch)
+                local = self._in_time(engine, part)
         except (EngineError, InputError, ModelError) as error:
             began.failed(error)
             self._count(name, error)
@@ -286,7 +316,7 @@ class _Walk:
     def _nothing(self) -> MelismaError:
         if self._fault is not None:
             return self._fault
-        tried = [e for e in self._failures.values() if not isinstance(e, (EngineUnavailable, LicenceError))]
+        tried = list(self._failures.values())
         if tried and all(isinstance(error, InputError) for error in tried):
             return tried[0]
-        return NoEngine(tiers.none_left(self._song.lyrics, self._failures))
+        return NoEngine(tiers.none_left(self._song.lyrics, self._skipped | self._failures))

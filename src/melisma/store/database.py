@@ -38,24 +38,27 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Rows of computed and imported alignments, and of corrected ones where their source is named.
+    """Rows that are to go; what a user corrected is never among them unless its source is named.
 
     Parameters
     ----------
     sources : tuple of Source
-        Only these; none means all but what a user corrected.
+        Only these; none means any but what a user corrected.
     engine : str
         Only those of this engine, if given.
     before : datetime or None
         Only those made before.
     expired : datetime or None
         Only those whose time was over then.
+    everything : bool
+        Of all sources, those that only a newer Melisma knows among them.
     """
 
     sources: tuple[Source, ...] = ()
     engine: str = ""
     before: datetime | None = None
     expired: datetime | None = None
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,13 @@ class Database:
             return gone
 
         return self._within(write)
+
+    def count(self, chosen: Chosen) -> int:
+        """Return how many rows `remove` would remove."""
+        from sqlalchemy import func, select
+
+        statement = select(func.count()).select_from(_tables().KeptAlignment).where(*_conditions(chosen))
+        return self._within(lambda session: session.execute(statement).scalar_one())
 
     def forget_files(self, now: datetime | None = None) -> int:
         """Forget which files hold which sounds, all of them or those whose time is over; return how many."""
@@ -322,8 +332,11 @@ def _row(entry: Entry, data: bytes) -> dict[str, Any]:
 
 def _conditions(chosen: Chosen) -> list[ColumnElement[bool]]:
     kept = _tables().KeptAlignment
-    sources = chosen.sources or tuple(source for source in Source if source is not Source.USER_CORRECTED)
-    found: list[ColumnElement[bool]] = [kept.source.in_([source.value for source in sources])]
+    found: list[ColumnElement[bool]] = []
+    if chosen.sources:
+        found.append(kept.source.in_([source.value for source in chosen.sources]))
+    elif not chosen.everything:
+        found.append(kept.source != Source.USER_CORRECTED.value)
     if chosen.engine:
         found.append(kept.engine == chosen.engine)
     if chosen.before is not None:
