@@ -58,6 +58,7 @@ class PhoneEngine:
             task=Task.EMIT,
             sample_rate=self.sample_rate,
             memory_mb=_MEMORY_MB,
+            listens_to="mix",
         )
 
     def missing(self) -> str | None:

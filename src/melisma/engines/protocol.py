@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from melisma.core.records import Emission, Heard, Lyrics, Waveform
 
@@ -61,6 +61,8 @@ class EngineFacts:
         What it needs on that device for a song of four minutes, weights included.
     baseline : bool
         For tables only: the router never chooses it by itself.
+    listens_to : {"mix", "voice"}
+        What it was trained on: whole mixes, or voices by themselves. It decides what `--separate auto` means.
     """
 
     name: str
@@ -74,6 +76,7 @@ class EngineFacts:
     device: str = "cpu"
     memory_mb: int = 0
     baseline: bool = False
+    listens_to: Literal["mix", "voice"] = "voice"
 
 
 @runtime_checkable

@@ -14,12 +14,6 @@ def kept(tmp_path):
     return KeptVoices(tmp_path / "kept", max_bytes=1000)
 
 
-def recording(tmp_path, content=b"sound", name="song.wav"):
-    path = tmp_path / name
-    path.write_bytes(content)
-    return path
-
-
 def put(kept, path, size, age_s=0.0):
     part = kept.new(path, 0)
     part.write_bytes(bytes(size))
@@ -28,15 +22,14 @@ def put(kept, path, size, age_s=0.0):
         os.utime(path, (time.time() - age_s,) * 2)
 
 
-def test_the_place_depends_on_the_content_and_on_how_not_on_the_name(kept, tmp_path):
-    place = kept.path(recording(tmp_path), "a")
-    assert kept.path(recording(tmp_path, name="copy.mp3"), "a") == place
-    assert kept.path(recording(tmp_path, b"other"), "a") != place
-    assert kept.path(recording(tmp_path), "b") != place
+def test_the_place_depends_on_the_sound_and_on_how(kept):
+    places = {kept.path(sound, how) for sound in ("a" * 64, "b" * 64) for how in ("x", "y")}
+    assert len(places) == 4
+    assert kept.path("a" * 64, "x") in places
 
 
 def test_what_is_put_is_there_and_nothing_else(kept, tmp_path):
-    place = kept.path(recording(tmp_path), "a")
+    place = kept.path("f" * 64, "a")
     assert not kept.use(place)
     put(kept, place, 10)
     assert kept.use(place)
@@ -44,7 +37,7 @@ def test_what_is_put_is_there_and_nothing_else(kept, tmp_path):
 
 
 def test_what_was_used_longest_ago_goes_first(kept, tmp_path):
-    old, older, new = (kept.path(recording(tmp_path, bytes([i])), "a") for i in range(3))
+    old, older, new = (kept.path(str(i) * 64, "a") for i in range(3))
     put(kept, older, 400, age_s=200)
     put(kept, old, 400, age_s=100)
     assert kept.use(older)  # so that `old` is now the one that was used longest ago
@@ -55,13 +48,13 @@ def test_what_was_used_longest_ago_goes_first(kept, tmp_path):
 
 
 def test_one_that_is_too_large_is_not_kept(kept, tmp_path):
-    place = kept.path(recording(tmp_path), "a")
+    place = kept.path("f" * 64, "a")
     put(kept, place, 1001)
     assert not kept.use(place)
 
 
 def test_what_a_killed_process_left_goes_after_a_day(kept, tmp_path):
-    place = kept.path(recording(tmp_path), "a")
+    place = kept.path("f" * 64, "a")
     left, at_work = kept.new(place, 7), kept.new(place, 8)
     for path, age_s in ((left, 25 * 3600), (at_work, 60)):
         path.write_bytes(b"half")
@@ -74,7 +67,7 @@ def test_what_a_killed_process_left_goes_after_a_day(kept, tmp_path):
 def test_a_folder_that_cannot_be_made_keeps_nothing(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     kept = KeptVoices(tmp_path / "file" / "kept")
-    place = kept.path(recording(tmp_path), "a")
+    place = kept.path("f" * 64, "a")
     assert kept.new(place, 0) is None
     assert not kept.put(None, place)
     assert not kept.use(place)
@@ -82,7 +75,7 @@ def test_a_folder_that_cannot_be_made_keeps_nothing(tmp_path):
 
 def test_zero_bytes_keep_nothing(tmp_path):
     kept = KeptVoices(tmp_path / "kept", max_bytes=0)
-    assert kept.new(kept.path(recording(tmp_path), "a"), 0) is None
+    assert kept.new(kept.path("f" * 64, "a"), 0) is None
     assert not kept.folder.exists()
 
 

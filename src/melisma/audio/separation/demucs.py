@@ -7,19 +7,22 @@ The networks are gone from memory after each recording: whoever listens next wan
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from melisma.audio.decode import Decoded, decode
-from melisma.audio.probe import probe
 from melisma.audio.separation import checkpoint as checkpoints
 from melisma.audio.separation.kept import KeptVoices
 from melisma.audio.separation.protocol import Progress, SeparatorFacts
 from melisma.audio.separation.stage import VOICE, VoiceStage
 from melisma.core.errors import AudioError, InputError, MissingDependency, ModelError
+from melisma.core.records import Float32, Waveform
 from melisma.core.settings import n_threads
 
 DEFAULT_MODEL = "htdemucs"
@@ -89,23 +92,27 @@ class DemucsSeparator:
 
         Parameters and errors as in the protocol; besides, EngineOutOfMemory if the device has too little memory.
         """
-        info = probe(path)
+        plain = decode(
+            path, sample_rate=sample_rate, downmix="mean"
+        )  # tells which sound it is, and what is wrong with it
         kept = self._kept or KeptVoices.of_user()
-        place = kept.path(path, self.facts.flag)
-        if voice := _read(kept, place, sample_rate):
-            return Decoded(voice.waveform, info)
-        if lacking := self.missing():
-            raise MissingDependency(lacking)
-        with _one_at_a_time:
-            separated, is_kept = self._run(path, sample_rate, progress, kept, place)
-        # What is kept is returned, so that a second run gives the same to the last bit.
-        voice = _read(kept, place, sample_rate) if is_kept else None
-        return Decoded(voice.waveform if voice else separated.waveform, info, separated.warnings)
+        place = kept.path(plain.sound, self.facts.flag)
+        samples = _read(kept, place, sample_rate)
+        if samples is None:
+            if lacking := self.missing():
+                raise MissingDependency(lacking)
+            with _one_at_a_time:
+                separated, is_kept = self._run(path, sample_rate, progress, kept, place)
+            # What is kept is returned, so that a second run gives the same to the last bit.
+            again = _read(kept, place, sample_rate) if is_kept else None
+            samples = separated if again is None else again
+        samples = fitted(samples, len(plain.waveform.samples))
+        return replace(plain, waveform=Waveform(samples, sample_rate))
 
     def _run(
         self, path: Path, sample_rate: int, progress: Progress | None, kept: KeptVoices, place: Path
-    ) -> tuple[Decoded, bool]:
-        """Separate, and keep the voice of a recording without faults; return it, and whether it is kept."""
+    ) -> tuple[Float32, bool]:
+        """Separate and keep the voice; return it, and whether it is kept."""
         found = checkpoints.find(self._model, self._folder)
         if found is None:
             raise ModelError(f"the weights of the Demucs model {self._model!r} have just gone")
@@ -119,9 +126,7 @@ class DemucsSeparator:
         try:
             separated = decode(path, sample_rate=sample_rate, downmix=stage, progress=progress)
             best = max(stages, key=lambda one: one.n_out)  # of two decoders the one that got further, as in `decode`
-            if separated.warnings or not best.written:
-                return separated, False
-            return separated, kept.put(best.part, place)
+            return separated.waveform.samples, best.written and kept.put(best.part, place)
         finally:
             for one in stages:
                 one.close()
@@ -129,7 +134,12 @@ class DemucsSeparator:
                     kept.drop(one.part)
 
 
-def _read(kept: KeptVoices, place: Path, sample_rate: int) -> Decoded | None:
+def fitted(samples: Float32, n: int) -> Float32:
+    """Return exactly so many samples: two resamplers one after the other may be one off."""
+    return np.pad(samples, (0, max(0, n - len(samples))))[:n]
+
+
+def _read(kept: KeptVoices, place: Path, sample_rate: int) -> Float32 | None:
     """Read a voice that is kept; a damaged file is taken away."""
     if not kept.use(place):
         return None
@@ -140,7 +150,7 @@ def _read(kept: KeptVoices, place: Path, sample_rate: int) -> Decoded | None:
     if voice is None or voice.warnings or voice.info.container != "flac":
         kept.drop(place)
         return None
-    return voice
+    return voice.waveform.samples
 
 
 def _placed(network: Any) -> tuple[Any, str]:

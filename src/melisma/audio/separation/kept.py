@@ -1,6 +1,6 @@
-"""Separated voices that are kept: minutes of work, found again by the content of the recording.
+"""Separated voices that are kept: minutes of work, found again by the sound of the recording, whatever its file.
 
-One FLAC of 16 bits per voice in a folder. Its name is a hash of the recording's bytes and of all that decides the
+One FLAC of 16 bits per voice in a folder. Its name is a hash of the recording's samples and of all that decides the
 result. Files are put in place whole; the ones that were used longest ago go when there are too many bytes.
 """
 
@@ -44,11 +44,9 @@ class KeptVoices:
         root = os.environ.get("MELISMA_CACHE_DIR") or platformdirs.user_cache_dir("melisma", appauthor=False)
         return cls(Path(root) / "separated", int(said) * 1_000_000)
 
-    def path(self, recording: Path, how: str) -> Path:
-        """Return where the voice of a recording is kept, separated as `how` says."""
-        with recording.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        return self.folder / f"{content[:40]}-{hashlib.sha256(how.encode()).hexdigest()[:16]}.flac"
+    def path(self, sound: str, how: str) -> Path:
+        """Return where the voice of a recording is kept: `sound` as `Decoded.sound` has it, separated as `how` says."""
+        return self.folder / f"{sound[:40]}-{hashlib.sha256(how.encode()).hexdigest()[:16]}.flac"
 
     def use(self, path: Path) -> bool:
         """Tell whether a voice is kept; it counts as used now."""
