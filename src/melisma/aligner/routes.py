@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from melisma.aligner.passages import Passages
 from melisma.aligner.viterbi import NEVER, Path, blank_kinds
 from melisma.core.records import Float32, Int64, Tokens
 
@@ -31,15 +32,17 @@ class RouteCosts:
 
     Parameters
     ----------
-    leave, passage, token : float
-        What leaving out a run of passages costs: for itself, for each passage and for each token.
+    leave, token : float
+        What leaving out a run of passages costs: for itself, and for each of its tokens.
+    aside : float
+        What each token of a passage in parentheses costs that is left out; leaving one out costs nothing for itself.
     jump : float or None
         What going back costs, on top of which all that lies between is given back; None if no way goes back.
     """
 
     leave: float = 30.0
-    passage: float = 0.0
     token: float = 3.2
+    aside: float = 3.2
     jump: float | None = 120.0
 
 
@@ -82,8 +85,11 @@ class _Lattice:
     kinds: Int64  # [n_tokens + 1], columns of the rest scores
     edges: Int64  # [n_passages + 1], blanks that passages begin and end with
     worth: Float32  # [n_passages + 1], of all passages before a boundary
+    aside: Int64  # passages that are left out for their worth alone
     leave: np.float32
     jump: np.float32 | None
+    index: Int64  # [n_passages + 1], counts from 0
+    asides: Float32  # what they are worth
 
 
 @dataclass(slots=True)
@@ -111,7 +117,7 @@ def find_route(
     log_probs: Float32,
     rest: Float32,
     tokens: Tokens,
-    starts: Int64,
+    passages: Passages,
     costs: RouteCosts,
     entries: Float32 | None = None,
 ) -> Route:
@@ -125,18 +131,18 @@ def find_route(
         How well a blank of each kind fits each frame, as `melisma.aligner.viterbi.rest_scores` returns it.
     tokens : Tokens
         Labels of the whole text.
-    starts : int64 [n_passages]
-        First token of each passage; the first is 0, none is empty.
+    passages : Passages
+        How the text is split.
     costs : RouteCosts
         What leaving the written order costs.
     entries : float32 [n_frames, n_passages], optional
         What beginning a passage in a frame costs on top, in nats.
     """
-    lattice = _lattice(tokens, starts, costs)
+    lattice = _lattice(tokens, passages, costs)
     n_frames, n = len(log_probs), len(tokens.ids)
     if n_frames == 0:
         return Route((), Path(np.zeros(0, np.int64), 0.0))
-    step = max(1, min(n_frames, max(int(np.sqrt(n_frames)), _AT_ONCE // (2 * n + 4 * len(starts) + 5))))
+    step = max(1, min(n_frames, max(int(np.sqrt(n_frames)), _AT_ONCE // (2 * n + 4 * len(passages) + 5))))
     state = _first(lattice, log_probs[0], rest[0], entries)
     kept = [state.copy()]
     for first in range(0, n_frames - 1 - step, step):
@@ -145,14 +151,23 @@ def find_route(
     return _back(kept, step, log_probs, rest, lattice, entries)
 
 
-def _lattice(tokens: Tokens, starts: Int64, costs: RouteCosts) -> _Lattice:
-    ids = tokens.ids
+def _lattice(tokens: Tokens, passages: Passages, costs: RouteCosts) -> _Lattice:
+    ids, edges = tokens.ids, passages.tokens
     shut = np.full(len(ids), NEVER, np.float32)
     shut[1:][ids[1:] != ids[:-1]] = 0
-    edges = np.append(starts, len(ids))
-    worth = np.concatenate([[0.0], np.cumsum(costs.token * np.diff(edges) + costs.passage)])
-    jump = None if costs.jump is None else np.float32(costs.jump)
-    return _Lattice(ids, shut, blank_kinds(tokens), edges, worth.astype(np.float32), np.float32(costs.leave), jump)
+    each = np.where(passages.backing, costs.aside, costs.token) * np.diff(edges)
+    return _Lattice(
+        labels=ids,
+        shut=shut,
+        kinds=blank_kinds(tokens),
+        edges=edges,
+        worth=np.concatenate([[0.0], np.cumsum(each)]).astype(np.float32),
+        aside=np.flatnonzero(passages.backing),
+        asides=each[passages.backing].astype(np.float32),
+        index=np.arange(len(edges)),
+        leave=np.float32(costs.leave),
+        jump=None if costs.jump is None else np.float32(costs.jump),
+    )
 
 
 def _first(lattice: _Lattice, frame: Float32, rest: Float32, entries: Float32 | None) -> _State:
@@ -179,10 +194,9 @@ def _run(
     """Run over frames first + 1 … last, in place; note where every state came from, if asked."""
     first, last = frames
     blanks, tokens = state.blanks, state.tokens
-    heads, edges, worth = lattice.edges[:-1], lattice.edges, lattice.worth
+    heads = lattice.edges[:-1]
     leap = np.full(len(tokens), NEVER, np.float32)
     enter = np.empty_like(tokens)
-    index = np.arange(len(edges), dtype=np.int32)
     for t in range(first + 1, last + 1):
         enter[:] = blanks[:-1]
         np.add(tokens[:-1], lattice.shut[1:], out=leap[1:])
@@ -199,25 +213,41 @@ def _run(
         np.maximum(tokens, enter, out=tokens)
         np.maximum(tokens, leap, out=tokens)
         tokens += log_probs[t].take(lattice.labels)
-        here = blanks[edges]
-        ranked = here + worth
-        furthest = np.maximum.accumulate(ranked)
-        reached = furthest - lattice.leave
-        if lattice.jump is not None:
-            np.maximum(reached, ranked.max() - lattice.jump, out=reached)
-        moved = ranked < reached
+        origin = _leap(blanks, lattice, record is not None)
         if record is not None:
-            origin = np.maximum.accumulate(np.where(ranked >= furthest, index, 0))
-            if lattice.jump is not None:
-                origin = np.where(reached > furthest - lattice.leave, ranked.argmax(), origin)
-            record.origins[row] = np.where(moved, origin, index)
-        reached -= worth
-        np.copyto(here, reached, where=moved)
-        blanks[edges] = here
+            record.origins[row] = origin
     peak = max(blanks.max(), tokens.max(initial=NEVER))
     np.maximum(blanks - peak, NEVER, out=blanks)
     np.maximum(tokens - peak, NEVER, out=tokens)
     state.offset += float(peak)
+
+
+def _leap(blanks: Float32, lattice: _Lattice, noted: bool) -> Int64:
+    """Let paths leap from boundary to boundary, in place; return which boundary each was reached from, if noted."""
+    here = blanks[lattice.edges]
+    origin = lattice.index
+    if len(lattice.aside):
+        past = here[lattice.aside] - lattice.asides
+        better = past > here[lattice.aside + 1]
+        here[lattice.aside + 1] = np.maximum(past, here[lattice.aside + 1])
+        if noted:
+            origin = origin.copy()
+            origin[lattice.aside[better] + 1] = lattice.aside[better]
+    ranked = here + lattice.worth
+    furthest = np.maximum.accumulate(ranked)
+    reached = furthest - lattice.leave
+    if lattice.jump is not None:
+        np.maximum(reached, ranked.max() - lattice.jump, out=reached)
+    moved = ranked < reached
+    if noted:
+        best = np.maximum.accumulate(np.where(ranked >= furthest, lattice.index, 0))
+        if lattice.jump is not None:
+            best = np.where(reached > furthest - lattice.leave, ranked.argmax(), best)
+        origin = np.where(moved, origin[best], origin)
+    reached -= lattice.worth
+    np.copyto(here, reached, where=moved)
+    blanks[lattice.edges] = here
+    return origin
 
 
 def _back(

@@ -72,10 +72,10 @@ class SyncConfig:
     # what hints with the same gaps in another order reach by chance; but with `enough_share` no hint can do harm.
     min_share: float = 0.45
     beyond_chance: float = 0.2
-    enough_share: float = 0.85
+    enough_share: float = 0.8
     other_version_share: float = 0.15  # added where durations differ
     min_lines: int = 3  # that must have been heard, if so many have hints
-    few_lines: int = 12  # with fewer lines than this only an offset is fitted
+    few_lines: int = 10  # with fewer lines than this only an offset is fitted
     min_tolerance_s: float = 0.5
     max_tolerance_s: float = 2.0
     min_trust: float = 0.15  # below, a line gets no window
