@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from melisma.core.errors import EngineFailed, EngineTimeout, EngineUnavailable, UnitsError
+from melisma.core.errors import EngineFailed, EngineTimeout, EngineUnavailable, UnitsError, UnknownName
 from melisma.core.records import Waveform
 from melisma.core.timebase import Timebase
 from melisma.core.units import to_clock
@@ -24,6 +24,7 @@ from melisma.engines.groq import GroqEngine
 from melisma.engines.http_client import ServerConfig, endpoint
 from melisma.engines.openai_http import OpenAIHTTPEngine
 from melisma.engines.protocol import Task, TranscribingEngine
+from melisma.testing.engines import check_engine
 
 _SPEC = importlib.util.spec_from_file_location(
     "transcription_server", Path(__file__).with_name("transcription_server.py")
@@ -161,6 +162,23 @@ def test_words_inside_of_segments_are_read_too(server, config, song):
 def test_a_server_that_hears_nothing_says_so(server, config, song):
     server.script = [lambda handler, asked: handler.send(200, b'{"text": "", "segments": []}')]
     assert transcribe(config, song).words == ()
+
+
+@pytest.mark.parametrize("kind", [OpenAIHTTPEngine, GroqEngine])
+def test_it_keeps_the_contract(config, song, kind):
+    named = replace(config, name=kind.name)
+    check_engine(lambda: kind(named), kind.name, song[0])
+
+
+def test_without_settings_it_keeps_what_can_be_kept():
+    check_engine(OpenAIHTTPEngine, "openai_http")
+    check_engine(GroqEngine, "groq")
+
+
+def test_a_language_that_whisper_was_not_taught_is_refused_before_anything_is_sent(server, config, song):
+    with pytest.raises(UnknownName, match="no language of Whisper's is called 'kok'"):
+        transcribe(config, song, language="kok")
+    assert server.asked == []
 
 
 # What goes wrong and passes.

@@ -35,7 +35,6 @@ class UnitLimits:
     overlap_s: float = 1.0  # a word may end so far behind the beginning of the next: cut there
     longest_s: float = 31.0  # where the typical word lasts longer, the unit is wrong
     held_s: float = 12.0  # the same, of three words and more
-    impossible_s: float = 0.03  # where words follow each other faster, the unit is wrong
     crowded_share: float = 1 / 8  # of the recording; where all words stand within its first such part …
     crowded_s: float = 0.06  # … and follow each other faster than this, or …
     shortest_s: float = 0.01  # … none lasts so long, the unit is wrong too
@@ -144,10 +143,10 @@ def _check_unit(heard: Heard, seconds: Sequence[tuple[Fraction, Fraction]], leng
     packed = float(seconds[-1][1]) <= limits.crowded_share * length
     if packed and 0 < max(lengths) < limits.shortest_s:
         _refuse_unit(heard, lengths, f"no word lasts longer than {1000 * max(lengths):.2f} ms")
-    if len(starts) < 4:
+    if len(starts) < 4 or not packed:
         return
     pace = median(abs(b - a) for a, b in pairwise(starts))
-    if pace < (limits.crowded_s if packed else limits.impossible_s):
+    if pace < limits.crowded_s:
         where = f"within the first {float(seconds[-1][1]):.3f} s of {length:.3f} s"
         _refuse_unit(heard, lengths, f"{len(starts)} words follow each other every {1000 * pace:.1f} ms {where}")
 

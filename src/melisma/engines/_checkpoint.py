@@ -22,7 +22,7 @@ from melisma.engines.protocol import Licence
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?")
 _LARGEST_JSON = 32 << 20  # bytes; vocabularies of the largest alphabets take 100 kB
 _CARD_HEAD = 1 << 16
-_WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data", "pytorch_model*.bin")
+_WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data", "pytorch_model*.bin", "model.bin")
 _SMALL = ("*.json", "*.txt", "README.md")
 # As cards spell licences, and as SPDX does; all of these allow commercial use.
 _FREE = """

@@ -16,24 +16,11 @@ from melisma.engines import chunks, http_answer
 from melisma.engines.device import ON_HTTP
 from melisma.engines.hallucinations import cleaned
 from melisma.engines.http_client import ServerConfig, endpoint, upload, with_limits
+from melisma.engines.prompts import head
 from melisma.engines.protocol import EngineFacts, Licence, Progress, Task
-from melisma.engines.whisper_languages import iso_code, whisper_code
+from melisma.engines.whisper_languages import LANGUAGES, iso_code, whisper_code
 
 SAMPLE_RATE = 16_000
-# Characters of a hint: Whisper keeps the last 224 tokens of one, and we want the first words that are sung.
-_PROMPT = 400
-
-
-def head(prompt: str, most: int = _PROMPT) -> str:
-    """Return the first words of a hint, no more than fit.
-
-    >>> head("la mer qu'on voit", 10)
-    'la mer'
-    """
-    text = " ".join(prompt.split())
-    if len(text) <= most:
-        return text
-    return text[: most + 1].rpartition(" ")[0] or text[:most]
 
 
 class OpenAIHTTPEngine:
@@ -93,6 +80,7 @@ class OpenAIHTTPEngine:
             licence=self.licence,
             task=Task.TRANSCRIBE,
             sample_rate=SAMPLE_RATE,
+            languages=LANGUAGES,
             device=ON_HTTP,
         )
 
@@ -115,6 +103,8 @@ class OpenAIHTTPEngine:
 
         Raises
         ------
+        UnknownName
+            If Whisper was not taught the language.
         EngineUnavailable, EngineTimeout, EngineFailed
             See `melisma.engines.http_client.upload`.
         UnitsError
@@ -122,6 +112,7 @@ class OpenAIHTTPEngine:
         """
         if waveform.sample_rate != SAMPLE_RATE:
             raise ValueError(f"the engine takes {SAMPLE_RATE} Hz, not {waveform.sample_rate} Hz")
+        whisper_code(language)
         self.load()
         deadline = time.monotonic() + self.config.total_s
         clock = Timebase(SAMPLE_RATE)

@@ -5,6 +5,9 @@ Source: LANGUAGES in whisper/tokenizer.py of openai/whisper.
 
 from __future__ import annotations
 
+from melisma.core.errors import UnknownName
+from melisma.text.language import normalise
+
 _NAMES = """
 en:english zh:chinese de:german es:spanish ru:russian ko:korean fr:french ja:japanese pt:portuguese tr:turkish
 pl:polish ca:catalan nl:dutch ar:arabic sv:swedish it:italian id:indonesian hi:hindi fi:finnish vi:vietnamese
@@ -18,19 +21,32 @@ nn:nynorsk mt:maltese sa:sanskrit lb:luxembourgish my:myanmar bo:tibetan tl:taga
 haw:hawaiian ln:lingala ha:hausa ba:bashkir jw:javanese su:sundanese yue:cantonese
 """
 _BY_NAME = {name.replace("_", " "): code for code, name in (entry.split(":") for entry in _NAMES.split())}
-WHISPER_CODES = frozenset(_BY_NAME.values())
+WHISPER_ORDER = tuple(_BY_NAME.values())  # that of the models' labels
+WHISPER_CODES = frozenset(WHISPER_ORDER)
 _WHISPERS = {"jv": "jw", "nb": "no"}  # ISO 639-1 where Whisper says otherwise
+LANGUAGES = frozenset({"jv" if code == "jw" else code for code in WHISPER_ORDER})
 
 
 def whisper_code(language: str | None) -> str | None:
-    """Return Whisper's code of a language; None where there is none, and the model may find out by itself.
+    """Return Whisper's code of a language; None where none is given, and the model finds out by itself.
 
-    >>> whisper_code("pt-br"), whisper_code("jv"), whisper_code("xx"), whisper_code(None)
-    ('pt', 'jw', None, None)
+    Raises
+    ------
+    UnknownName
+        If Whisper was not taught the language.
+
+    Examples
+    --------
+    >>> whisper_code("pt-BR"), whisper_code("jv"), whisper_code("fra"), whisper_code("und"), whisper_code(None)
+    ('pt', 'jw', 'fr', None, None)
     """
-    first = (language or "").lower().replace("_", "-").split("-")[0]
+    if language is None or language == "und":
+        return None
+    first = normalise(language).split("-")[0]
     code = _WHISPERS.get(first, first)
-    return code if code in WHISPER_CODES else None
+    if code not in WHISPER_CODES:
+        raise UnknownName("language of Whisper's", language, LANGUAGES)
+    return code
 
 
 def iso_code(said: str | None) -> str:
