@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from melisma.aligner.decoder import DecoderConfig
 from melisma.cli.main import app
 from melisma.core.errors import ModelError
 from melisma.core.files import format_named
@@ -102,7 +103,9 @@ def test_the_side_of_a_recording_that_is_listened_to(align, engines, song, here)
     assert heard[1] == pytest.approx(0.05, rel=0.05)
 
 
-@pytest.mark.parametrize(("args", "cost"), [((), None), (("--wildcard", "0"), 0.0), (("--wildcard", "2.5"), 2.5)])
+@pytest.mark.parametrize(
+    ("args", "cost"), [((), DecoderConfig().wildcard), (("--wildcard", "0"), 0.0), (("--wildcard", "2.5"), 2.5)]
+)
 def test_what_the_wildcard_costs_reaches_the_search(align, monkeypatch, args, cost):
     """What it does there is tested with the search itself: whether a line strays depends on the model."""
     from melisma.pipeline import listen as pipeline
@@ -280,3 +283,15 @@ def test_the_installed_program_aligns_with_the_embedded_engine(here):
     assert (report["word_count"], report["timed"], report["language"]) == (len(words), len(words), "en")
     assert words_of(here / "out" / f"{audio.stem}.json") == words
     assert sorted(p.suffix for p in (here / "out").iterdir()) == [".html", ".json", ".lrc"]
+
+
+def test_separation_and_refinement_reach_the_pipeline(align, tmp_path):
+    assert align("--separate", "none", "--refine", "onset=40,ends").exit_code == 0
+    for options, sentence in (
+        (("--separate", "spleeter"), "no separator is called 'spleeter'; there are: auto, center, demucs, none"),
+        (("--refine", "snap"), "no refinement is called 'snap'; there are: beat, ends, onset"),
+        (("--separate", "none", "--downmix", "centre"), "--downmix is the older spelling of --separate"),
+    ):
+        result = align(*options)
+        assert result.exit_code == 2
+        assert sentence in result.stderr

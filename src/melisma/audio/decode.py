@@ -22,6 +22,7 @@ from melisma.core.records import Float32, Waveform
 MAX_DURATION_S = 6 * 3600.0  # the longest stage works and field recordings; 1.4 GB at 16 kHz
 MAX_BAD = 0.01  # share of values that are no numbers beyond which nothing useful is left
 LOUDEST = 2.0**32  # full scale of 32-bit integers in a float file; beyond, a value is no more a sample than NaN is
+SOUND_VERSION = "1"  # changes where the same bytes are decoded to other samples
 SILENCE = 1e-4  # -80 dB of full scale: a few steps of 16-bit dither
 
 DownmixName = Literal["centre", "mean"]

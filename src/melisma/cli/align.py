@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melisma.cli.options import complete_engines, complete_formats, complete_languages
+from melisma.cli.options import (
+    complete_engines,
+    complete_formats,
+    complete_languages,
+    complete_refinements,
+    complete_separators,
+)
 from melisma.cli.program import AsJson, Quiet, Verbose
 
 if TYPE_CHECKING:
@@ -68,7 +75,24 @@ Wildcard = Annotated[
         help="Let sound that is not in the lyrics pass between lines, at this cost a frame; 2 if not given.",
     ),
 ]
-Mix = Annotated[Downmix, typer.Option(help="Listen to the centre of a stereo recording, or to the mean of both sides.")]
+Mix = Annotated[Downmix | None, typer.Option(help="Older spelling: --separate center, or --separate none.")]
+Separate = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What to listen to: the plain mix (none), the centre of a stereo recording (center), the voice alone as "
+        "Demucs hears it (demucs), or what suits the engine (auto).",
+        autocompletion=complete_separators,
+    ),
+]
+Refine = Annotated[
+    str,
+    typer.Option(
+        metavar="STEPS",
+        help="What to do with words once they are placed: onset, beat, ends, separated by commas; off if not given.",
+        autocompletion=complete_refinements,
+    ),
+]
 
 Artist = Annotated[
     str | None,
@@ -77,6 +101,10 @@ Artist = Annotated[
 Title = Annotated[str | None, typer.Option(metavar="TEXT", help="What the song is called; title of a karaoke page.")]
 Find = Annotated[
     bool, typer.Option("--find-lyrics", help="Find the lyrics by what the recording's tags say, as with --artist.")
+]
+
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Compute anew, and keep nothing, whatever the cache holds (melisma cache).")
 ]
 
 
@@ -96,16 +124,20 @@ def align(
     format: Formats = None,
     output: Output = None,
     wildcard: Wildcard = None,
-    downmix: Mix = Downmix.CENTRE,
+    downmix: Mix = None,
+    separate: Separate = "auto",
+    refine: Refine = "",
     artist: Artist = None,
     title: Title = None,
     find: Find = False,
+    no_cache: NoCache = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Put a time on every word of a song."""
     from melisma.cli import outputs, summary
+    from melisma.cli.cache import at_hand
     from melisma.cli.progress import progress
     from melisma.core.errors import InputError
     from melisma.pipeline import log
@@ -118,9 +150,12 @@ def align(
         raise InputError("--json and -o - both need standard output: choose one")
     if wildcard is not None and math.isinf(wildcard):
         raise InputError(f"--wildcard is a cost in nats, not {wildcard}")
-    config = AlignConfig(language, engine, fallback, wildcard, downmix.value)
+    older = downmix and downmix.value
+    config = AlignConfig(language, engine, fallback, wildcard, older, separate=separate, refine=refine)
     known = _found(audio, lyrics, (artist, title), quiet=quiet) if artist is not None or find else lyrics
-    with progress(quiet=quiet, verbose=verbose) as report, log.shown(verbose):
+    opened, shown = at_hand(wanted=not no_cache, quiet=quiet), progress(quiet=quiet, verbose=verbose)
+    with opened as cache, shown as report, log.shown(verbose):
+        config = replace(config, cache=cache, artist=artist or "", title=title or "")
         alignment = align_song(audio, known, config=config, progress=report)
     outputs.write_all(targets, lambda name: outputs.render(alignment, name, audio, title))
     if not quiet:

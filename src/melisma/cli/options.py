@@ -39,3 +39,16 @@ def complete_providers(incomplete: str) -> list[str]:
 
     done, comma, last = incomplete.rpartition(",")
     return [f"{done}{comma}{name}" for name in plugins.names(GROUP) if name.startswith(last)]
+
+
+def complete_separators(incomplete: str) -> list[str]:
+    """Complete the name of an installed separator, or auto."""
+    from melisma.core import plugins
+
+    return [name for name in ("auto", *plugins.names(plugins.SEPARATORS)) if name.startswith(incomplete)]
+
+
+def complete_refinements(incomplete: str) -> list[str]:
+    """Complete the last name of a comma-separated list of refinements."""
+    done, comma, last = incomplete.rpartition(",")
+    return [f"{done}{comma}{name}" for name in ("onset", "beat", "ends") if name.startswith(last)]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from melisma.aligner import refine
 from melisma.aligner import words as placing
 from melisma.aligner.decoder import DecoderConfig
-from melisma.audio import decode
-from melisma.core.errors import LyricsError
+from melisma.audio.separation import choose
+from melisma.core.errors import InputError, LyricsError, UnknownName
 from melisma.core.records import Alignment, Lyrics, Waveform
-from melisma.pipeline import log, router, tiers
+from melisma.pipeline import kept, log, router, tiers
 from melisma.pipeline import lyrics as lyrics_files
+from melisma.pipeline.asked import Asked
 from melisma.pipeline.listen import Placed
-from melisma.pipeline.settings import AUTO, RouterSettings
-from melisma.pipeline.song import Progress, Song
+from melisma.pipeline.settings import AUTO, LicenceMode, RouterSettings
+from melisma.pipeline.song import Listening, Progress, Song
+
+if TYPE_CHECKING:
+    from melisma.store.cache import Cache
 
 # Averages of made-up songs with the lyrics of another were 0.60 at most; of those with their own that
 # had less, under half of the words were right (`benchmarks/confidence.py`).
@@ -31,9 +37,14 @@ class AlignConfig:
     engine: str = AUTO
     fallback: bool = False  # whether the engines of "auto" follow one that is named
     wildcard: float | None = None  # nats a frame that unsung sound between lines costs; None for the decoder's own
-    downmix: decode.DownmixName = "centre"
+    downmix: str | None = None  # the older spelling of `separate`: "mean" is "none"
     track_id: str = ""  # what log lines call the song; the name of its file if not given
+    separate: str = choose.AUTO  # none, center, demucs, auto: what of the recording is listened to
+    refine: str = ""  # onset, beat, ends, separated by commas: what is done to words once they are placed
     settings: RouterSettings | None = None  # tiers, time-outs, gate …; None reads the environment
+    cache: Cache | None = None  # alignments of earlier runs; None to compute anew and keep nothing
+    artist: str = ""  # what the cache calls the song
+    title: str = ""
 
 
 def align(
@@ -80,13 +91,23 @@ def align(
     settings = config.settings or RouterSettings.from_env()
     log.set_up()
     tiers.check(config.engine, settings)
+    listening = Listening(_separate(config), settings.licence_mode is LicenceMode.COMMERCIAL)
+    refinement = refine.parse(config.refine)
     sung = _sung(lyrics)
-    song = Song(audio, sung, language=config.language, downmix=config.downmix, tell=progress)
+    song = Song(audio, sung, language=config.language, listening=listening, tell=progress)
     decoder = DecoderConfig() if config.wildcard is None else DecoderConfig(wildcard=config.wildcard)
     wanted = router.Route(config.engine, config.fallback, decoder, _track_id(audio, config))
-    placed = router.route(song, wanted, settings)
-    # Refinement of the words belongs here: it has the song's waveform.
-    return _made(placed)
+    shelf = kept.Shelf(config.cache, song, config, wanted, settings) if config.cache is not None else None
+    found = shelf.find() if shelf is not None else None
+    if found is not None:
+        return found
+    asked = Asked()
+    placed = router.route(song, wanted, settings, asked)
+    refined = refine.refine(placed.words, song.waveform(placed.facts), refinement, placed.emission)
+    made = _made(replace(placed, words=refined))
+    if shelf is not None:
+        shelf.keep(made, placed.facts.task, asked)
+    return made
 
 
 def _settled(language: str | None, engine: str, config: AlignConfig | None) -> AlignConfig:
@@ -95,6 +116,17 @@ def _settled(language: str | None, engine: str, config: AlignConfig | None) -> A
     if language is not None or engine != AUTO:
         raise ValueError("give language and engine either by themselves or in the config, not both")
     return config
+
+
+def _separate(config: AlignConfig) -> str:
+    """Return the name of what separates the voice, from either of its two options."""
+    if config.downmix is None:
+        return choose.check_name(config.separate)
+    if config.downmix not in choose.OLDER_SPELLINGS:
+        raise UnknownName("downmix", config.downmix, choose.OLDER_SPELLINGS)
+    if config.separate != choose.AUTO:
+        raise InputError("--downmix is the older spelling of --separate: give one of them")
+    return choose.check_name(config.downmix)
 
 
 def _sung(lyrics: str | Path | Lyrics | None) -> Lyrics | None:
