@@ -11,6 +11,7 @@ import typer
 from melisma import __version__
 from melisma.cli.align import align
 from melisma.cli.bench import app as bench
+from melisma.cli.cache import app as cache
 from melisma.cli.demo import demo
 from melisma.cli.engines import app as engines
 from melisma.cli.eval import app as evaluate
@@ -58,6 +59,7 @@ app.command()(languages)
 app.add_typer(engines, name="engines")
 app.add_typer(lyrics, name="lyrics")
 app.add_typer(models, name="models")
+app.add_typer(cache, name="cache")
 app.add_typer(evaluate, name="eval")
 app.add_typer(bench, name="bench")
 app.add_typer(train, name="train")
