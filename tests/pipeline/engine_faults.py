@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from melisma.core.errors import EngineOutOfMemory
-from melisma.core.records import Heard, Waveform
+from melisma.core.records import Heard
 from melisma.core.timebase import SECONDS
 from melisma.engines.phone import PhoneEngine
 from melisma.engines.protocol import Task
@@ -35,15 +35,6 @@ class OtherPhone(PhoneEngine):
         if self.error is not None:
             raise self.error
         return super().emit(waveform, progress)
-
-
-class DeafPhone(OtherPhone):
-    """Hears every recording backwards: what it finds cannot be right."""
-
-    name = "deaf"
-
-    def emit(self, waveform, progress=None):
-        return super().emit(Waveform(waveform.samples[::-1].copy(), waveform.sample_rate), progress)
 
 
 class SmallDevice(OtherPhone):

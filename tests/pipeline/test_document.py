@@ -54,14 +54,14 @@ def share_right(made, sung):
     return np.mean(np.abs(np.array([w.start_s for w in made.words]) - sung.onsets_s) < 0.1)
 
 
-def test_the_gate_refuses_a_network_that_has_learnt_nothing_and_the_next_tier_takes_over(first_tier, sung, settings):
-    alone = song_with(sung, settings, "wav2vec2")
-    assert alone.engine == "wav2vec2"
-    assert share_right(alone, sung) < 0.3
-    assert any(w.startswith("the quality gate refuses") for w in alone.warnings)
+def test_a_network_that_has_learnt_nothing_is_refused_and_the_next_tier_takes_over(first_tier, sung, settings, caplog):
+    caplog.set_level("INFO", logger="melisma")
     made = song_with(sung, settings, "wav2vec2", "phone")
-    assert (made.engine, made.warnings) == ("phone", ())
+    assert made.engine == "phone"
     assert share_right(made, sung) > 0.8
+    first, last = caplog.records[0], caplog.records[-1]
+    assert (first.tier_used, last.tier_used, last.outcome) == ("wav2vec2", "phone", "kept")
+    assert first.outcome in ("refused", "failed")  # by the gate, or by the decoder that finds no song in what it heard
     assert Breaker(settings.breaker_file).health("wav2vec2").n_failures == 1
 
 

@@ -25,7 +25,7 @@ def engines(
     ],
     names: Annotated[
         str, typer.Option("--engines", "-e", metavar="NAMES", help="Engines, parted by commas; auto is one.")
-    ] = "phone",
+    ] = "auto",
     repeats: Annotated[int, typer.Option(metavar="N", min=1, help="How often each song is aligned.")] = 3,
     baseline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="bench.json of an earlier run, to measure gains against.")

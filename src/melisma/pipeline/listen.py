@@ -11,7 +11,7 @@ from melisma.aligner import words
 from melisma.aligner.decoder import DecoderConfig, decode_words
 from melisma.aligner.match import place_heard
 from melisma.aligner.transcript import transcript
-from melisma.core.errors import EngineFailed, EngineOutOfMemory, EngineTimeout, LyricsError, MelismaError
+from melisma.core.errors import EngineFailed, EngineOutOfMemory, EngineTimeout, LyricsError, MelismaError, WrongLyrics
 from melisma.core.records import Emission, Heard, Line, Lyrics, Repeat, Waveform, Word
 from melisma.core.timebase import Timebase
 from melisma.engines.protocol import EmittingEngine, Engine, EngineFacts, PlacingEngine, TranscribingEngine
@@ -115,8 +115,11 @@ def _matched(engine: Engine, task: Task, lyrics: Lyrics, language: str, heard: H
     """Give the times of what was heard to the words of the lyrics."""
     clock, duration = Timebase(task.waveform.sample_rate, 1), len(task.waveform.samples)
     placed = place_heard(heard, lyrics, duration, clock, language)
+    if not heard.words:
+        raise EngineFailed(f"the engine {engine.facts.name} heard no word in the recording")
     if all(word.unsung for word in placed):
-        raise EngineFailed(f"the engine {engine.facts.name} heard none of the words of the lyrics")
+        said = f"{engine.facts.name} heard {len(heard.words)} words, and none of them is in the lyrics"
+        raise WrongLyrics(f"these are not the lyrics of this recording: {said}")
     return Placed(placed, words.lines(lyrics), clock, duration, language, engine.facts)
 
 

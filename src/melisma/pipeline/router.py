@@ -10,9 +10,6 @@ from melisma.aligner.gate import Verdict, judge
 from melisma.core.errors import (
     AudioError,
     EngineError,
-    EngineOutOfMemory,
-    EngineTimeout,
-    EngineUnavailable,
     InputError,
     LyricsError,
     MelismaError,
@@ -21,18 +18,19 @@ from melisma.core.errors import (
     TooFewFrames,
     WrongLyrics,
 )
+from melisma.core.records import Lyrics
 from melisma.engines.protocol import Engine
 from melisma.pipeline import log, repair, tiers
 from melisma.pipeline.asked import Asked
-from melisma.pipeline.attempt import DeviceBusy, Limits, attempt
-from melisma.pipeline.breaker import Breaker, Health, Kind, State
+from melisma.pipeline.attempt import Limits, attempt
 from melisma.pipeline.listen import Placed, Task, listen
+from melisma.pipeline.roster import Roster
 from melisma.pipeline.settings import AUTO, RouterSettings
-from melisma.pipeline.song import Song, emits
+from melisma.pipeline.song import Song
 
-# Lyrics and recording do not belong together: another engine that searches may say so too, one that hears words would
-# only find a few of them somewhere.
+# Lyrics and recording do not belong together, or the engine cannot hear that they do: a second one decides.
 _SONGS_FAULT = (WrongLyrics, TooFewFrames)
+_MOSTLY = 0.5  # share of the words that one has to find sung that says that they do
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +88,21 @@ def route(song: Song, wanted: Route, settings: RouterSettings, asked: Asked | No
 
 def alone(wanted: Route, settings: RouterSettings) -> bool:
     """Whether one engine is used, whatever comes of it."""
-    return tiers.wanted(wanted.engine, settings) != AUTO and not wanted.fallback
+    return _roster(None, wanted, settings).alone
 
 
 def plan(song: Song, wanted: Route, settings: RouterSettings) -> tuple[Engine, ...]:
     """Return the engines that would be tried now, in order, without asking any."""
-    return _Walk(song, wanted, settings, Asked()).plan()
+    return _roster(song.lyrics, wanted, settings).plan()
+
+
+def _roster(lyrics: Lyrics | None, wanted: Route, settings: RouterSettings) -> Roster:
+    return Roster(wanted.engine, wanted.fallback, lyrics, settings, wanted.track_id)
+
+
+def _sung(placed: Placed) -> float:
+    """Return the share of words that are sung."""
+    return sum(not word.unsung for word in placed.words) / max(1, len(placed.words))
 
 
 class _Walk:
@@ -103,92 +110,36 @@ class _Walk:
 
     def __init__(self, song: Song, wanted: Route, settings: RouterSettings, asked: Asked) -> None:
         self._song, self._wanted, self._settings, self._asked = song, wanted, settings, asked
-        self._named = tiers.wanted(wanted.engine, settings)
-        self._alone = alone(wanted, settings)
-        self._names = self._order()
-        self._breaker = Breaker(settings.breaker_file, settings.breaker)
-        self._engines: dict[str, Engine | None] = {}  # those that were looked at; None where one cannot be used
-        self._skipped: dict[str, MelismaError] = {}  # why engines were not tried
-        self._failures: dict[str, MelismaError] = {}  # what those raised that were
+        self._roster = _roster(song.lyrics, wanted, settings)
+        self._failures: dict[str, MelismaError] = {}  # what engines raised
         self._whole: dict[str, Placed] = {}  # what engines made of the whole song
-        self._refused: list[str] = []  # engines whose result the gate refused
+        self._refused: list[str] = []  # engines whose result the gate refused, or that found none
+        self._best: _Result | None = None
         self._fault: MelismaError | None = None  # an engine says that lyrics and recording do not belong together
 
     def go(self) -> _Result:
         """Try the tiers in turn; return the first result that passes, or the best there is."""
-        best: _Result | None = None
-        for name, engine in self._tiers():
-            if self._fault and not emits(engine):
-                continue
+        for name, engine in self._roster.tiers():
+            doubted = self._fault is not None
             result = self._try(name, engine)
             if result is None:
                 continue
+            if doubted and not (result.verdict.passed and _sung(result.placed) >= _MOSTLY):
+                break
             if result.verdict.passed:
+                self._roster.settled(name, self._refused)
                 return result
-            if self._fault is None and result.beats(best):
-                best = result
-        if best is None:
+            if result.beats(self._best):
+                self._best = result
+        if self._best is None:
             raise self._nothing()
-        return best
-
-    def plan(self) -> tuple[Engine, ...]:
-        """Return what `_tiers` would yield at this moment, changing and saying nothing."""
-        admitted: list[Engine] = []
-        doubted: list[Engine] = []
-        for name in self._names:
-            try:
-                engine = tiers.usable(name, self._settings, chosen=name == self._named)
-            except MelismaError:
-                continue
-            health = Health() if self._alone else self._breaker.health(name)
-            if health.state is not State.OPEN:
-                admitted.append(engine)
-            elif health.kind is Kind.GATE:
-                doubted.append(engine)
-        return (*admitted, *doubted)
+        return self._best
 
     def told_of(self, placed: Placed) -> Iterator[str]:
         """Say of each engine that was tried before the one whose result is kept why it is not that one's."""
         for name, error in self._failures.items():
             if name != placed.facts.name:
                 yield f"{placed.facts.name} was used because {name} failed: {error}"
-
-    def _order(self) -> tuple[str, ...]:
-        if self._alone:
-            return (self._named,)
-        order = tiers.order(self._song.lyrics, self._settings)
-        return order if self._named == AUTO else tuple(dict.fromkeys((self._named, *order)))
-
-    def _tiers(self) -> Iterator[tuple[str, Engine]]:
-        """Yield the engines that can be used, in order; those that the gate has refused of late come last."""
-        doubted: list[tuple[str, Engine]] = []
-        for name in self._names:
-            engine = self._usable(name)
-            if engine is None:
-                continue
-            health = Health() if self._alone else self._breaker.admit(name)
-            if health.state is not State.OPEN:
-                yield name, engine
-                continue
-            log.skipped(self._wanted.track_id, name, f"its circuit breaker is {health}")
-            if health.kind is Kind.GATE:
-                doubted.append((name, engine))  # it may still be the best there is
-            else:
-                self._skipped[name] = EngineUnavailable(f"its circuit breaker is {health}")
-        yield from doubted
-
-    def _usable(self, name: str) -> Engine | None:
-        """Return an engine that can run here, or None, with the reason kept; raise it for one that is used alone."""
-        if name not in self._engines:
-            try:
-                self._engines[name] = tiers.usable(name, self._settings, chosen=name == self._named)
-            except MelismaError as error:
-                if self._alone:
-                    raise
-                self._engines[name] = None
-                self._skipped[name] = error
-                log.skipped(self._wanted.track_id, name, str(error))
-        return self._engines[name]
 
     def _try(self, name: str, engine: Engine) -> _Result | None:
         """Let one engine work on the whole song; None, with the reason kept, if nothing came of it."""
@@ -200,16 +151,17 @@ class _Walk:
             raise  # the same for every engine
         except (EngineError, InputError, ModelError) as error:
             began.failed(error)
-            self._count(name, error)
-            if self._alone or (self._fault and isinstance(error, _SONGS_FAULT)):
+            self._roster.failed(name, error)
+            if self._roster.alone or (self._fault and isinstance(error, _SONGS_FAULT)):
                 raise
             self._failures[name] = error
-            self._fault = self._fault or (error if isinstance(error, _SONGS_FAULT) else None)
+            if isinstance(error, _SONGS_FAULT):
+                self._refused.append(name)
+                self._fault = error if self._best is None else None
             return None
         result = self._judged(name, placed)
         if result.verdict.passed:
             began.kept(result.placed, result.verdict)
-            self._settle(name)
             return result
         began.refused(result.placed, result.verdict)
         self._refused.append(name)
@@ -231,7 +183,12 @@ class _Walk:
     def _judged(self, name: str, placed: Placed) -> _Result:
         """Ask the gate, and a second engine if that is wanted and the gate alone is content."""
         verdict = judge(placed.words, placed.emission, self._settings.gate)
-        if verdict.passed and self._settings.second_opinion and self._song.lyrics is not None and not self._alone:
+        if (
+            verdict.passed
+            and self._settings.second_opinion
+            and self._song.lyrics is not None
+            and not self._roster.alone
+        ):
             second = self._second(name)
             if second is not None:
                 verdict = judge(placed.words, placed.emission, self._settings.gate, second.words)
@@ -242,13 +199,13 @@ class _Walk:
         """Return what another engine made of the song: one that was asked before, or else the next one."""
         if self._whole:
             return next(iter(self._whole.values()))
-        for other, engine in self._others(name):
+        for other, engine in self._roster.others(name):
             began = log.Attempt(self._wanted.track_id, engine.facts, scope="second opinion")
             try:
                 placed, _ = self._listen(engine)
             except (EngineError, InputError, ModelError) as error:
                 began.failed(error)
-                self._count(other, error)
+                self._roster.failed(other, error)
                 continue
             began.kept(placed, judge(placed.words, placed.emission, self._settings.gate))
             return placed
@@ -256,13 +213,12 @@ class _Walk:
 
     def _repaired(self, name: str, result: _Result, task: Task) -> _Result:
         """Let other engines place the weak stretches of a result that the gate refused; keep what is better."""
-        if not self._settings.repair or self._alone or self._song.lyrics is None:
+        if not self._settings.repair or self._roster.alone or self._song.lyrics is None:
             return result
-        for other, engine in self._others(name):
+        for other, engine in self._roster.others(name):
             for stretch in repair.stretches(result.placed):
                 result = self._mended(other, engine, result, task, stretch)
             if result.verdict.passed:
-                self._settle(name)
                 break
         return result
 
@@ -275,7 +231,7 @@ class _Walk:
                 local = self._in_time(engine, part)
         except (EngineError, InputError, ModelError) as error:
             began.failed(error)
-            self._count(name, error)
+            self._roster.failed(name, error)
             return result
         merged = repair.merge(result.placed, stretch, local)
         if merged is None:
@@ -285,38 +241,10 @@ class _Walk:
         began.kept(local, verdict)
         return _Result(merged, verdict)
 
-    def _others(self, name: str) -> Iterator[tuple[str, Engine]]:
-        """Yield the engines after one that could be asked at this moment."""
-        for other in self._names[self._names.index(name) + 1 :]:
-            engine = self._usable(other)
-            if engine is not None and self._breaker.health(other).state is State.CLOSED:
-                yield other, engine
-
-    def _count(self, name: str, error: MelismaError) -> None:
-        """Tell the breaker of a failure that says something of the engine."""
-        if self._alone or isinstance(error, DeviceBusy):
-            return
-        if isinstance(error, EngineOutOfMemory):
-            self._breaker.failed(name, Kind.OUT_OF_MEMORY)
-        elif isinstance(error, EngineTimeout):
-            self._breaker.failed(name, Kind.TIMEOUT)
-
-    def _settle(self, name: str) -> None:
-        """Tell the breaker that an engine has worked, and of those before it whose results the gate refused.
-
-        A song that no engine can place says nothing of the engines; one that the next tier can place does.
-        """
-        if self._alone:
-            return
-        self._breaker.worked(name)
-        for other in self._refused:
-            if other != name:
-                self._breaker.failed(other, Kind.GATE)
-
     def _nothing(self) -> MelismaError:
         if self._fault is not None:
             return self._fault
         tried = list(self._failures.values())
         if tried and all(isinstance(error, InputError) for error in tried):
             return tried[0]
-        return NoEngine(tiers.none_left(self._song.lyrics, self._skipped | self._failures))
+        return NoEngine(tiers.none_left(self._song.lyrics, self._roster.skipped | self._failures))
