@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from melisma.synth import melody
 from melisma.synth.accompaniment import Key
+from melisma.synth.singing import Note
 
 
 @pytest.mark.parametrize("n_notes", range(1, 25))
@@ -46,3 +48,23 @@ def test_the_last_note_stands_on_its_chord():
 def test_the_same_generator_state_gives_the_same_melody():
     two = [melody.compose(8, (0, 4), Key.named("D"), (48, 60), 0.6, np.random.default_rng(4)) for _ in range(2)]
     assert two[0] == two[1]
+
+
+def test_melismas_stay_in_key_and_range_and_leave_short_notes_alone():
+    key, span = Key.named("Am"), (45, 64)
+    notes = [Note(57, 0.0, 0.4), Note(57, 0.5, 1.0), Note(64, 1.5, 2.0), Note(45, 4.0, 0.6)]
+    found = melody.with_melismas(notes, key, span, 1.0, np.random.default_rng(3))
+    assert [replace(note, turns=()) for note in found] == notes
+    assert [len(note.turns) for note in found[:1]] == [0]
+    scale = {key.midi(step, span[0]) for step in range(-7, 15)}
+    for note in found[1:]:
+        assert 2 <= len(note.turns) <= 4
+        assert note.length_s / (1 + len(note.turns)) >= 0.16
+        assert {*note.turns} <= scale
+        assert all(45 <= midi <= 64 for midi in note.turns)
+        assert all(a != b for a, b in pairwise((note.midi, *note.turns)))
+
+
+def test_no_share_is_no_melisma():
+    notes = [Note(57, 0.0, 2.0)]
+    assert melody.with_melismas(notes, Key.named("C"), (45, 64), 0.0, np.random.default_rng(0)) == notes

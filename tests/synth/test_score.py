@@ -106,3 +106,22 @@ def test_a_ratio_out_of_reach_is_refused():
 def test_an_unknown_singer_is_refused():
     with pytest.raises(UnknownName, match="no singer is called 'bass'"):
         replace(SMALL, singer="bass")
+
+
+def test_melismas_keep_the_melody_and_every_time():
+    plain = write_score(SMALL)
+    turned = write_score(replace(SMALL, melisma=1.0))
+    assert turned.words == plain.words
+    both = [
+        (a, b)
+        for x, y in zip(plain.lines, turned.lines, strict=True)
+        for a, b in zip(x.sung.notes, y.sung.notes, strict=True)
+    ]
+    assert all(replace(b, turns=()) == a for a, b in both)
+    assert any(b.turns for _, b in both)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_of_melismas_that_is_none_is_refused(share):
+    with pytest.raises(InputError, match="melismas on"):
+        replace(SMALL, melisma=share)

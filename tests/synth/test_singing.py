@@ -78,6 +78,31 @@ def test_vibrato_stays_around_the_note():
     assert abs(1200 * np.log2(centre / wanted)) < 8
 
 
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_a_melisma_goes_through_its_pitches_in_equal_parts(k):
+    midi = (50, 55, 52)
+    line = lay_out(spoken("see"), [Note(midi[0], 0.0, 3.0, turns=midi[1:])])
+    samples, vowel, origin = sing(line), line.vowels[0], line.spans[0][0]
+    part = (vowel.end - vowel.start) // 3
+    middle = vowel.start - origin + k * part + part // 2
+    n = 2 * round(0.25 * SAMPLE_RATE)
+    spectrum = np.abs(np.fft.rfft(samples[middle - n // 2 : middle + n // 2] * np.hanning(n), 1 << 17)) ** 2
+    hertz = np.fft.rfftfreq(1 << 17, 1 / SAMPLE_RATE)
+    wanted = 440 * 2 ** ((midi[k] - 69) / 12)
+    near = (hertz > 0.7 * wanted) & (hertz < 1.4 * wanted)
+    centre = np.sum(spectrum[near] * hertz[near]) / np.sum(spectrum[near])
+    assert abs(1200 * np.log2(centre / wanted)) < 20
+
+
+def test_a_melisma_moves_no_word():
+    words = spoken("la la", "fr")
+    plain = lay_out(words, [Note(52, 0.0, 1.0), Note(55, 1.0, 2.0)])
+    turned = lay_out(words, [Note(52, 0.0, 1.0, (54, 55)), Note(55, 1.0, 2.0, (57,))])
+    assert turned.spans == plain.spans
+    assert len(sing(turned)) == len(sing(plain))
+    assert not np.array_equal(sing(turned), sing(plain))
+
+
 def test_sound_is_finite_and_held_vowels_keep_their_energy():
     words = spoken("la la", "fr")
     line = lay_out(words, [Note(52, 0.0, 1.0), Note(55, 1.0, 3.0)])

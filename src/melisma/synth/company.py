@@ -7,6 +7,7 @@ the words stays true. Both lie beside the centre of the stereo image.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def choir(line: PlacedLine, config: SongConfig) -> Iterator[tuple[int, float, Fl
     others = [name for name in ("low", "middle", "high") if name != config.singer]
     for name, (interval, position, delay_s, vibrato_hz) in zip(others, _VOICES, strict=False):
         words = [speak(word.text, config.language, name) for word in line.sung.words]
-        notes = [Note(_within(note.midi + interval, name), note.start_s, note.length_s) for note in line.sung.notes]
+        notes = [_moved(note, interval, name) for note in line.sung.notes]
         if len(notes) != sum(len(word.nuclei) for word in words):
             continue  # this timbre draws two syllables together: it keeps silent
         sung = lay_out(words, notes, Style(vibrato_hz=vibrato_hz))
@@ -59,6 +60,12 @@ def choir(line: PlacedLine, config: SongConfig) -> Iterator[tuple[int, float, Fl
         # A voice whose consonants are longer than the lead's waits: nobody is heard before the lead.
         at = max(sung.spans[0][0], line.sung.spans[0][0]) + round(delay_s * SAMPLE_RATE)
         yield line.at + at, position, samples / np.float32(max(float(np.abs(samples).max()), 1e-9))
+
+
+def _moved(note: Note, interval: int, singer: str) -> Note:
+    """Move a note, and the pitches that its vowel goes on to, into the range of another singer."""
+    turns = tuple(_within(midi + interval, singer) for midi in note.turns)
+    return replace(note, midi=_within(note.midi + interval, singer), turns=turns)
 
 
 def _within(midi: int, singer: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,8 @@ _EIGHTHS = 2 * BEATS_PER_BAR
 _BREATH = 2  # eighths of rest at least after a line
 _LAST = 3  # eighths that the last note gets at least
 _LONGEST_LAST = 6
+_TURN_S = 0.16  # a pitch of a melisma lasts that long at least: faster ones are not heard as notes
+_TURNS = (2, 5)  # how many more pitches a vowel gets, half-open
 
 
 def bars_needed(n_notes: int) -> int:
@@ -70,3 +73,35 @@ def compose(
         notes.append(Note(key.midi(step, span[0]), at * beat_s / 2, length * beat_s / 2))
         at += length
     return notes
+
+
+def with_melismas(
+    notes: Sequence[Note], key: Key, span: tuple[int, int], share: float, rng: np.random.Generator
+) -> list[Note]:
+    """Sing a share of the notes that are long enough on more than one pitch, up and down the scale.
+
+    Parameters
+    ----------
+    notes : sequence of Note
+    key : Key
+    span : (int, int)
+        Lowest and highest MIDI note of the singer.
+    share : float
+        Of the notes that have room for three pitches.
+    rng : numpy.random.Generator
+    """
+    scale = sorted({m for s in range(-7, 15) if span[0] <= (m := key.midi(s, span[0])) <= span[1]})
+    out: list[Note] = []
+    for note in notes:
+        room = int(note.length_s / _TURN_S) - 1
+        if room < _TURNS[0] or note.midi not in scale or rng.random() >= share:
+            out.append(note)
+            continue
+        turns: list[int] = []
+        at = scale.index(note.midi)
+        for _ in range(min(room, int(rng.integers(*_TURNS)))):
+            up = at == 0 or (at < len(scale) - 1 and rng.random() < 0.5)
+            at += 1 if up else -1
+            turns.append(scale[at])
+        out.append(replace(note, turns=tuple(turns)))
+    return out

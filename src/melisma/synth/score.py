@@ -9,7 +9,7 @@ import numpy as np
 from melisma.core.errors import InputError, LyricsError, UnknownName
 from melisma.core.timebase import Timebase
 from melisma.synth.accompaniment import BEATS_PER_BAR, PROGRESSIONS, STYLES, Band, Key
-from melisma.synth.melody import bars_needed, compose
+from melisma.synth.melody import bars_needed, compose, with_melismas
 from melisma.synth.singing import SungLine, lay_out, syllables
 from melisma.synth.speech import SAMPLE_RATE
 from melisma.synth.voice import singer_named, speak
@@ -29,8 +29,8 @@ class SongConfig:
 
     `lines` are sung in order, an empty line begins a stanza. `snr_db` is the voice's power while it sings over the
     accompaniment's power in verses. `hall_s` is the time in which a hall's echo falls by 60 dB, `choir` the level of
-    two voices that sing along, against the lead's; 0 is none of either. `style` is one of `accompaniment.STYLES`. Bars
-    are of four beats.
+    two voices that sing along, against the lead's; 0 is none of either. `style` is one of `accompaniment.STYLES`.
+    `melisma` is the share of long notes whose vowel is sung on several pitches. Bars are of four beats.
     """
 
     language: str
@@ -46,6 +46,7 @@ class SongConfig:
     hall_s: float = 0.0
     choir: float = 0.0
     style: str = "pop"
+    melisma: float = 0.0
 
     def __post_init__(self) -> None:
         if not 40 <= self.tempo_bpm <= 200:
@@ -58,6 +59,8 @@ class SongConfig:
             raise InputError(f"a hall of {self.hall_s} s is none to sing in: take 0 to 5")
         if not 0 <= self.choir <= 1:
             raise InputError(f"a choir at {self.choir} of the lead's level is out of reach: take 0 to 1")
+        if not 0 <= self.melisma <= 1:
+            raise InputError(f"melismas on {self.melisma} of the long notes are out of reach: take 0 to 1")
         if self.style not in STYLES:
             raise UnknownName("style of accompaniment", self.style, STYLES)
         singer_named(self.singer)
@@ -145,6 +148,10 @@ class _Writer:
         singer = singer_named(config.singer)
         span = (singer.lowest, singer.highest)
         notes = compose(n_notes, chords, self.key, span, self.band.beat_s, self.rng)
+        if config.melisma:
+            # Dice of its own: a melody with melismas is the one without them, ornamented.
+            dice = np.random.default_rng([config.seed, 3, len(self.lines)])
+            notes = with_melismas(notes, self.key, span, config.melisma, dice)
         sung = lay_out(words, notes)
         end_s = CLOCK.seconds(sung.spans[-1][1]) + _BREATH_S
         n_bars = max(n_bars, int(np.ceil(end_s / (BEATS_PER_BAR * self.band.beat_s))))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -42,11 +43,15 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note of the melody: MIDI pitch, and the time of its vowel in seconds from the line's first beat."""
+    """A note of the melody: MIDI pitch, and the time of its vowel in seconds from the line's first beat.
+
+    A vowel that is sung on more than one pitch (a melisma) has the further ones in `turns`; all take equal parts of it.
+    """
 
     midi: int
     start_s: float
     length_s: float
+    turns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +207,10 @@ def _pitch(line: SungLine, origin: int, n: int) -> Float32:
     midi: list[float] = []
     for i, (note, vowel) in enumerate(zip(notes, vowels, strict=True)):
         # The glide ends as the vowel begins, so that the vowel itself stands on its note.
-        times += [vowel.start - origin if i else 0, vowel.end - origin]
-        midi += [note.midi, note.midi]
+        begin = vowel.start - origin if i else 0
+        for pitch, (start, end) in zip((note.midi, *note.turns), _parts(begin, vowel.end - origin, note), strict=True):
+            times += [start + (min(glide, (end - start) // 2) if start > begin else 0), end]
+            midi += [pitch, pitch]
         if i + 1 < len(notes):
             times[-1] = min(times[-1], max(times[-2] + 1, vowels[i + 1].start - origin - glide))
     semitones = np.interp(np.arange(n), times, midi)
@@ -214,6 +221,13 @@ def _pitch(line: SungLine, origin: int, n: int) -> Float32:
         part = slice(vowel.start - origin, vowel.end - origin)
         semitones[part] += depth * np.sin(2 * np.pi * style.vibrato_hz * clock[part])
     return (440.0 * 2.0 ** ((semitones - 69) / 12)).astype(np.float32)
+
+
+def _parts(start: int, end: int, note: Note) -> Iterator[tuple[int, int]]:
+    """Cut the time of a vowel into equal parts, one for each of its pitches."""
+    n = len(note.turns) + 1
+    edges = [start + (end - start) * k // n for k in range(n + 1)]
+    return pairwise(edges)
 
 
 def _fades(n: int) -> Float32:
