@@ -433,6 +433,7 @@ def test_the_environment_says_where_and_how(monkeypatch, server, song):
     assert engine.missing() is None
     assert (engine.facts.model_id, engine.facts.device, engine.facts.task) == ("large-v3", "http", Task.TRANSCRIBE)
     assert (engine.config.total_s, engine.config.max_upload) == (30, 2_000_000)
+    assert engine.facts.model_revision == server.url.removeprefix("http://")
     assert isinstance(engine, TranscribingEngine)
     assert len(engine.transcribe(song[0]).words) == len(song[1])
     assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from urllib.parse import urlsplit
 
 from melisma.core.errors import EngineUnavailable
 from melisma.core.records import Heard, Waveform
@@ -71,12 +72,15 @@ class OpenAIHTTPEngine:
 
     @property
     def facts(self) -> EngineFacts:
-        """What it says of itself; what stands behind a server's model name is for the server to know."""
+        """What it says of itself.
+
+        What stands behind a server's model name is for the server to know: its address is all that tells two apart.
+        """
         return EngineFacts(
             name=self.name,
             version=self.version,
             model_id=self.config.model,
-            model_revision="",
+            model_revision=urlsplit(self.config.url).netloc,
             licence=self.licence,
             task=Task.TRANSCRIBE,
             sample_rate=SAMPLE_RATE,
