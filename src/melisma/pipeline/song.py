@@ -169,7 +169,7 @@ class Song:
             got = self._separated(Path(self.audio), self._separator(facts), facts.sample_rate)
             waveform, said, self.sound = got.waveform, got.warnings, got.sound
         if decode.is_silent(waveform):
-            said = (*said, "the recording is silent: the times say nothing")
+            raise AudioError("the recording is silent: there is nothing to place words on")
         return waveform, said
 
     def _separated(self, path: Path, separator: Separator, sample_rate: int) -> Decoded:
