@@ -195,10 +195,10 @@ def test_durations_tell_the_version_and_raise_the_bar():
 
 def test_a_window_costs_nothing_inside_and_a_bounded_amount_outside():
     window = LineWindow(0, 10.0, 0.5, 0.8)
-    costs = window.costs([9.5, 10.0, 10.5, 11.0, 9.0, 500.0], most=10.0)
+    costs = window.costs([9.5, 10.0, 10.5, 11.0, 9.0, 500.0], most=15.0)
     assert costs[:3].tolist() == [0.0, 0.0, 0.0]
-    assert costs[3] == costs[4] == pytest.approx(0.4)
-    assert costs[5] == pytest.approx(8.0)
+    assert costs[3] == costs[4] == pytest.approx(6.4)
+    assert costs[5] == pytest.approx(12.0)
 
 
 def test_windows_become_costs_of_frames_and_passages():
@@ -207,7 +207,7 @@ def test_windows_become_costs_of_frames_and_passages():
     assert costs.dtype == np.float32
     assert costs.shape == (4, 4)
     assert costs[:, [0, 2]].max() == 0.0
-    assert costs[:, 1].tolist() == pytest.approx([0.5, 0.0, 0.0, 0.0])  # frames at 0, 0.5, 1 and 1.5 s
+    assert costs[:, 1].tolist() == pytest.approx([3.0, 0.0, 0.0, 0.0])  # frames at 0, 0.5, 1 and 1.5 s
     assert costs[:, 3].tolist() == pytest.approx([0.0, 1.5, 1.5, 1.5])
 
 

@@ -29,6 +29,7 @@ _MAD = 1.4826  # standard deviations in a median absolute deviation of normal er
 _N_PAIRS = 3_000  # of lines that propose a slope; with half of the lines wrong, 750 are of two right ones
 _N_OTHERS = 20  # orders of the gaps; what beats them all is chance in one of twenty files
 _MOST_OTHER = 300  # lines that such a file is given: with more lines chance only gets rarer
+MOST = 20.0  # nats that beginning a trusted line anywhere may cost: two clearly heard words outweigh that
 _UNKNOWN = 0.5  # confidence of a word of which nothing is known
 
 
@@ -52,13 +53,14 @@ class LineWindow:
     tolerance_s: float
     weight: float
 
-    def costs(self, starts_s: npt.ArrayLike, most: float = 10.0) -> Float64:
+    def costs(self, starts_s: npt.ArrayLike, most: float = MOST) -> Float64:
         """Return what it costs, in nats, to begin the line at these times: 0 inside, up to `most` · weight far outside.
 
-        One tolerance outside costs half of a nat, and it grows with the square until it is cut off.
+        One tolerance outside, four standard deviations off, costs 8 nats as it would under a normal law; it grows with
+        the square from the edge on until it is cut off.
         """
         outside = np.maximum(np.abs(np.asarray(starts_s, np.float64) - self.expected_s) / self.tolerance_s - 1.0, 0.0)
-        return np.asarray(self.weight * np.minimum(0.5 * outside**2, most), np.float64)
+        return np.asarray(self.weight * np.minimum(8.0 * outside**2, most), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,8 @@ class SyncConfig:
     other_version_share: float = 0.15  # added where durations differ
     min_lines: int = 3  # that must have been heard, if so many have hints
     few_lines: int = 10  # with fewer lines than this only an offset is fitted
-    min_tolerance_s: float = 0.5
-    max_tolerance_s: float = 2.0
+    min_tolerance_s: float = 0.3
+    max_tolerance_s: float = 1.5
     min_trust: float = 0.15  # below, a line gets no window
     near_s: float = 30.0  # lines this near speak for each other
     same_duration_s: float = 3.0  # recordings of one version differ by less
@@ -128,7 +130,7 @@ def heard_lines(words: Sequence[Word], n_lines: int) -> tuple[HeardLine | None, 
 
 
 def entry_costs(
-    windows: Sequence[LineWindow], lines: npt.ArrayLike, n_frames: int, timebase: Timebase, most: float = 10.0
+    windows: Sequence[LineWindow], lines: npt.ArrayLike, n_frames: int, timebase: Timebase, most: float = MOST
 ) -> Float32:
     """Spell windows as what it costs to begin a line in each frame.
 
@@ -332,7 +334,7 @@ def _with_windows(
 ) -> SyncFit:
     residuals = pairs.heard - fit.offset_s - fit.slope * pairs.hints
     obeys = np.abs(residuals) <= config.agree_s
-    tolerance = float(np.clip(3.0 * fit.scale_s, config.min_tolerance_s, config.max_tolerance_s))
+    tolerance = float(np.clip(2.0 * fit.scale_s, config.min_tolerance_s, config.max_tolerance_s))
     trust = np.zeros(len(lyrics.lines))
     windows: list[LineWindow] = []
     for i, line in enumerate(lyrics.lines):
