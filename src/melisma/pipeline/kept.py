@@ -35,7 +35,7 @@ SOURCES = {Task.EMIT: Source.CTC, Task.TRANSCRIBE: Source.WHISPER, Task.PLACE: S
 # What decides nothing of a result, or is in the key in another form. Whatever else a setting is, it is in the key.
 _NOT_IN_KEY = frozenset(
     {"language", "engine", "fallback", "track_id", "artist", "title", "cache", "settings"}
-    | {"tiers", "licence_mode", "download", "timeouts", "retries", "breaker", "state", "flags"}
+    | {"tiers", "licence_mode", "timeouts", "retries", "breaker", "state", "flags"}
 )
 
 
