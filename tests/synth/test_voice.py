@@ -103,3 +103,14 @@ def test_an_unknown_language_is_refused():
 def test_an_unknown_singer_is_refused():
     with pytest.raises(UnknownName, match="no singer is called 'bass'; there are: alto"):
         voice.speak("word", "en", "bass")
+
+
+@pytest.mark.parametrize("singer", voice.SINGERS)
+def test_a_word_sounds_the_same_whatever_was_said_before(singer):
+    # Klatt's resonators ring on from one utterance to the next.
+    chosen = voice.singer_named(singer)
+    takes = set()
+    for before in ("sur", "vent", "matin"):
+        voice.speak_as(before, "fr", chosen)
+        takes.add(voice.speak_as("le", "fr", chosen).samples.tobytes())
+    assert len(takes) == 1
