@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stamina.instrumentation import set_on_retry_hooks
 
 from melisma.core.errors import EngineFailed, EngineTimeout, EngineUnavailable, UnitsError, UnknownName
 from melisma.core.records import Waveform
@@ -210,14 +211,35 @@ def test_a_fault_that_passes_is_waited_for(server, config, song, once):
     assert len(server.asked) == 3
 
 
+@pytest.fixture
+def waits():
+    """The seconds that are waited for before each new attempt."""
+    asked = []
+    set_on_retry_hooks([lambda details: asked.append(details.wait_for)])
+    yield asked
+    set_on_retry_hooks(None)
+
+
 @pytest.mark.parametrize("kind", ["seconds", "date"])
-def test_a_server_is_heard_that_asks_to_wait(server, config, song, kind):
-    after = "1" if kind == "seconds" else formatdate(time.time() + 1.5, usegmt=True)
-    server.script = [fails(429, Retry_After=after)]
-    begin = time.monotonic()
-    assert len(transcribe(config, song).words) == len(song[1])
-    # A date has whole seconds: what is left of it when it is read may be less than one.
-    assert time.monotonic() - begin >= (0.99 if kind == "seconds" else 0.4)
+def test_a_server_is_heard_that_asks_to_wait(server, config, song, waits, kind):
+    def later(handler, asked):
+        # A date has whole seconds: this one is between two and three seconds away.
+        after = "1" if kind == "seconds" else formatdate(time.time() + 3, usegmt=True)
+        fails(429, Retry_After=after)(handler, asked)
+
+    server.script = [later]
+    assert len(transcribe(replace(config, max_wait_s=5.0), song).words) == len(song[1])
+    (wait,) = waits
+    low, high = (1.0, 1.0) if kind == "seconds" else (1.0, 3.0)
+    assert low <= wait <= high + config.wait_jitter_s
+
+
+def test_waits_grow_where_a_server_asks_for_none(server, config, song, waits):
+    server.script = [fails(503)] * 3
+    patient = replace(config, attempts=4, wait_initial_s=0.02, wait_max_s=1.0, wait_jitter_s=0.005)
+    assert len(transcribe(patient, song).words) == len(song[1])
+    assert len(waits) == 3
+    assert all(0.02 * 2**i <= wait <= 0.02 * 2**i + 0.005 for i, wait in enumerate(waits))
 
 
 def test_a_piece_that_fails_once_does_not_lose_the_others(server, config):
