@@ -40,16 +40,45 @@ def wav2vec2(folder: Path) -> Engine:
     return Wav2Vec2Engine(str(save_random_ctc(folder / "wav2vec2")))
 
 
+def hmm(folder: Path) -> Engine:
+    from melisma.engines.hmm import HmmEngine
+
+    return HmmEngine()
+
+
+def dtw(folder: Path) -> Engine:
+    from melisma.engines.dtw import DtwEngine
+
+    return DtwEngine()
+
+
+def whisper(folder: Path) -> Engine:
+    from melisma.engines.whisper import WhisperEngine, WhisperSettings
+    from melisma.testing.whisper_checkpoints import save_random_whisper
+
+    model = folder / "ctranslate2"
+    return WhisperEngine(
+        str(model if model.exists() else save_random_whisper(folder)), settings=WhisperSettings(beam=1)
+    )
+
+
 # How an engine is made on a tiny model, where the real one cannot be had; the others are held to their facts and to
 # what they are missing. Called once per engine made, with one folder.
-TINY: dict[str, Callable[[Path], Engine]] = {"phone": phone, "mms_ctc": mms_ctc, "wav2vec2": wav2vec2}
+TINY: dict[str, Callable[[Path], Engine]] = {
+    "phone": phone,
+    "mms_ctc": mms_ctc,
+    "wav2vec2": wav2vec2,
+    "hmm": hmm,
+    "dtw": dtw,
+    "whisper": whisper,
+}
 
 
 @pytest.fixture(autouse=True)
 def at_home(monkeypatch, tmp_path):
     """Engines take their defaults, and nothing is fetched."""
     for name in ("MODEL", "REVISION"):
-        for engine in ("MMS", "WAV2VEC2", "PHONE"):
+        for engine in ("MMS", "WAV2VEC2", "PHONE", "WHISPER"):
             monkeypatch.delenv(f"MELISMA_{engine}_{name}", raising=False)
     monkeypatch.delenv("MELISMA_DOWNLOAD", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
