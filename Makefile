@@ -3,7 +3,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 export MELISMA_SHARED ?= $(abspath ../shared)
 
-.PHONY: check lint types test slow bench format
+.PHONY: check lint types test slow bench golden format
 
 check: lint types test  ## what CI runs
 
@@ -22,6 +22,9 @@ slow:  ## the tests that take minutes; those of the shared folder skip without M
 
 bench:  ## every script of benchmarks/, one after the other
 	@set -e; for script in $(sort $(wildcard benchmarks/*.py)); do echo "== $$script"; $(PYTHON) "$$script"; done
+
+golden:  ## the golden set's songs, made from its manifest and checked
+	$(PYTHON) -m melisma.cli.main bench golden benchmarks/karaoke_alignment_v2
 
 format:
 	$(PYTHON) -m ruff format .

@@ -12,12 +12,6 @@ from melisma.cli.program import AsJson, Quiet, Verbose, group
 app = group("Measure engines side by side on songs whose truth is known.")
 
 
-@app.callback()
-def main() -> None:
-    """Measure engines side by side on songs whose truth is known."""
-    # A callback keeps `engines` a sub-command while it is the only one.
-
-
 @app.command()
 def engines(
     songs: Annotated[
@@ -67,3 +61,25 @@ def engines(
             typer.echo(f"wrote {path}", err=True)
     if require_go and not result.go:
         raise typer.Exit(1)
+
+
+@app.command()
+def golden(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a manifest.json, such as the golden set's.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make the songs of a golden set from its manifest, as DIR/songs, and check every hash.
+
+    Exits with 1 if the words or the true times of a song come out otherwise.
+    """
+    from melisma.cli.progress import progress
+    from melisma.evaluate.golden import build
+
+    with progress(quiet=quiet, verbose=verbose) as report:
+        built = build(folder, report)
+    if quiet:
+        return
+    for song_id in built.other_audio:
+        typer.echo(f"note: the recording of {song_id} differs in some bits from the one in the manifest", err=True)
+    typer.echo(f"{built.n_songs} songs in {built.folder}, lyrics and true times as the manifest says", err=True)
