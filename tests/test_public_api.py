@@ -14,6 +14,7 @@ import pytest
 import melisma
 
 HEAVY = ("torch", "onnxruntime", "soundfile", "soxr", "pydantic", "rich", "typer", "numpy")
+HEAVY += ("sqlalchemy", "alembic", "redis", "psycopg")
 # The base install: what these modules need must come without an extra.
 NEEDS_EXTRA = ("melisma.train", "melisma.models.phone_net")
 
