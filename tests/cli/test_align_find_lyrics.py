@@ -72,6 +72,12 @@ def test_what_is_given_goes_before_the_tags(runner, here, engines, server, tagge
     assert server.asked[0].params["track_name"] == "The River"
 
 
+def test_lyrics_that_are_given_are_not_looked_for(runner, here, engines, server, song):
+    done = align(runner, song.audio, song.lyrics, "--artist", "Ana Lund", "--title", "The River")
+    assert done.exit_code == 0
+    assert server.asked == []
+
+
 def test_the_version_of_another_length_gives_its_words(runner, here, engines, server, song):
     server.routes["/api/get"] = as_json(track(duration=203))
     done = align(runner, song.audio, "--artist", "Ana Lund", "--title", "The River")
@@ -93,7 +99,7 @@ def test_nothing_found_says_where_and_how_to_go_on(runner, here, engines, server
     [
         (["--artist", "Ana Lund"], "does not say its title in its tags: give --title"),
         (["--find-lyrics"], "does not say its artist and title in its tags: give --artist and --title"),
-        (["lyrics.txt", "--artist", "Ana Lund"], "lyrics are either given or looked for"),
+        (["lyrics.txt", "--find-lyrics"], "lyrics are either given or looked for"),
         (["--artist", "", "--title", "x"], "does not say its artist"),
     ],
 )

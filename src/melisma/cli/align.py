@@ -152,7 +152,7 @@ def align(
         raise InputError(f"--wildcard is a cost in nats, not {wildcard}")
     older = downmix and downmix.value
     config = AlignConfig(language, engine, fallback, wildcard, older, separate=separate, refine=refine)
-    known = _found(audio, lyrics, (artist, title), quiet=quiet) if artist is not None or find else lyrics
+    known = _found(audio, lyrics, (artist, title), quiet=quiet) if find or (artist is not None and lyrics is None) else lyrics
     opened, shown = at_hand(wanted=not no_cache, quiet=quiet), progress(quiet=quiet, verbose=verbose)
     with opened as cache, shown as report, log.shown(verbose):
         config = replace(config, cache=cache, artist=artist or "", title=title or "")
@@ -172,7 +172,7 @@ def _found(audio: Path, lyrics: str | None, names: tuple[str | None, str | None]
     from melisma.pipeline.find_lyrics import query_for
 
     if lyrics is not None:
-        raise InputError("lyrics are either given or looked for: leave out LYRICS, or --artist and --find-lyrics")
+        raise InputError("lyrics are either given or looked for: leave out LYRICS or --find-lyrics")
     try:
         found = fetch(query_for(audio, *names))
     except LyricsNotFound as error:
