@@ -13,7 +13,6 @@ from filelock import FileLock, Timeout
 
 from melisma.core.errors import InputError, OutputError
 from melisma.core.files import make_folder, write_atomically
-from melisma.core.toml_files import read_tables
 from melisma.pipeline.log import logger
 
 _Stamp = tuple[int, int, int]
@@ -85,6 +84,8 @@ def read(path: Path) -> dict[str, bool]:
     InputError
         If it is no TOML or JSON, or holds anything else.
     """
+    from melisma.core.toml_files import read_tables  # not where there is no such file: it takes a while
+
     tables = _json(path) if path.suffix == ".json" else read_tables(path, "flags")
     strange = sorted(set(tables) - {"engines"})
     if strange:

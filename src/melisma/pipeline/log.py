@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from melisma.core.errors import InputError, MelismaError
 
 if TYPE_CHECKING:
@@ -48,6 +46,8 @@ KEYS = (
 @cache
 def logger() -> Any:
     """Return the router's logger; its processors are its own and leave a program's structlog as it is."""
+    import structlog
+
     logging.getLogger(_ROOT).addHandler(logging.NullHandler())  # no "last resort" on standard error
     return structlog.wrap_logger(
         logging.getLogger(_NAME),
@@ -88,8 +88,8 @@ class Attempt:
 
     def _write(self, outcome: str, placed: Placed | None, verdict: Verdict | None, reason: str | None) -> None:
         facts = placed.facts if placed else self._facts  # a revision may be known only once the model is loaded
-        write = logger().info if reason is None else logger().warning
-        write(
+        _line(
+            logging.INFO if reason is None else logging.WARNING,
             "attempt",
             track_id=self._track_id,
             tier_used=facts.name,
@@ -106,13 +106,14 @@ class Attempt:
 
 def skipped(track_id: str, tier: str, reason: str) -> None:
     """Write that a tier was passed over, and why."""
-    logger().info("skipped", track_id=track_id, tier_used=tier, outcome="skipped", fallback_reason=reason)
+    _line(logging.INFO, "skipped", track_id=track_id, tier_used=tier, outcome="skipped", fallback_reason=reason)
 
 
 def served(track_id: str, alignment: Alignment, source: str, since: datetime) -> None:
     """Write that an alignment was kept earlier, and is used."""
     revision = alignment.model_revision
-    logger().info(
+    _line(
+        logging.INFO,
         "cache",
         track_id=track_id,
         tier_used=alignment.engine,
@@ -122,6 +123,12 @@ def served(track_id: str, alignment: Alignment, source: str, since: datetime) ->
         word_count=len(alignment.words),
         confidence_avg=_rounded(alignment.confidence_avg),
     )
+
+
+def _line(level: int, event: str, **values: Any) -> None:
+    # structlog takes a while to import: not for lines that nobody reads.
+    if logging.getLogger(_NAME).isEnabledFor(level):
+        logger().log(level, event, **values)
 
 
 def _model_version(facts: EngineFacts) -> str:
@@ -189,6 +196,8 @@ class _Stderr(logging.StreamHandler[Any]):
 
 
 def _formatter(*, as_json: bool) -> logging.Formatter:
+    import structlog
+
     renderer: Any
     if as_json:
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
