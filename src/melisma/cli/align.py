@@ -152,7 +152,8 @@ def align(
         raise InputError(f"--wildcard is a cost in nats, not {wildcard}")
     older = downmix and downmix.value
     config = AlignConfig(language, engine, fallback, wildcard, older, separate=separate, refine=refine)
-    known = _found(audio, lyrics, (artist, title), quiet=quiet) if find or (artist is not None and lyrics is None) else lyrics
+    sought = find or (artist is not None and lyrics is None)
+    known = _found(audio, lyrics, (artist, title), quiet=quiet) if sought else lyrics
     opened, shown = at_hand(wanted=not no_cache, quiet=quiet), progress(quiet=quiet, verbose=verbose)
     with opened as cache, shown as report, log.shown(verbose):
         config = replace(config, cache=cache, artist=artist or "", title=title or "")
