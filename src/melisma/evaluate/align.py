@@ -188,11 +188,12 @@ def align_and_score(song: Song, output: Path | None, engine: str) -> SongResult:
     A song that fails is a result, not an exception: the others go on, and the table says why it is lost. An alignment
     left by an earlier run is then removed, so that the folder holds what the table shows.
     """
-    from melisma.pipeline.align import align
+    from melisma.pipeline.align import AlignConfig, align
 
     target = output / f"{song.song_id}.json" if output else None
     try:
-        alignment = align(song.audio, song.lyrics, language=song.language, engine=engine)
+        config = AlignConfig(song.language, engine, track_id=song.song_id)
+        alignment = align(song.audio, song.lyrics, config=config)
         if target:
             write_atomically(target, format_named("json").write(alignment).encode("utf-8"))
         return score(song, alignment)
