@@ -203,12 +203,14 @@ def read_preparation(folder: Path) -> Preparation:
     """Read what is to be done to a recording; where no file says so, by the kind of network.
 
     Without a file, networks whose convolutions are normalised by layers are taken for ones of normalised audio and
-    those normalised by groups for ones of plain audio, as fairseq trained them.
+    those normalised by groups for ones of plain audio, as fairseq trained them. Log-mels are normalised after they are
+    made.
     """
     nested = _optional(folder / "processor_config.json").get("feature_extractor")
     said = nested if isinstance(nested, dict) else _optional(folder / "preprocessor_config.json")
-    layers = read_json(folder / "config.json").get("feat_extract_norm", "layer") == "layer"
-    rate, normalise = said.get("sampling_rate", 16000), said.get("do_normalize", layers)
+    config = read_json(folder / "config.json")
+    plain = config.get("feat_extract_norm") == "group" or config.get("model_type") == "wav2vec2-bert"
+    rate, normalise = said.get("sampling_rate", 16000), said.get("do_normalize", not plain)
     if not isinstance(rate, int) or isinstance(rate, bool) or not 1000 <= rate <= 192_000:
         raise ModelError(f"the model {folder.name} says that it takes audio at {rate!r} Hz")
     return Preparation(rate, bool(normalise))

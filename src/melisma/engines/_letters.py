@@ -62,7 +62,7 @@ class Letters:
             return direct
         if self._romanise and not self._always:
             latin = self._romanise(text, language)
-        return self._write(latin) or self._respell(latin) or self._respell(by_ear(text, language))
+        return self._write(latin) or self._respell(latin.lower()) or self._respell(by_ear(text, language))
 
     def _is_read(self, char: str) -> bool:
         """Whether a character is a number or a sign that has to be read aloud."""

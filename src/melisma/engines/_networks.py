@@ -180,8 +180,9 @@ class OnnxNetwork:
         options.intra_op_num_threads = n_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        providers = _providers(device)
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=_providers(device))
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # onnxruntime raises its own, undocumented classes
             raise ModelError(
                 f"the model {path.parent.name}/{path.name} cannot be loaded: {first_line(error)}"

@@ -55,7 +55,7 @@ class PretrainedEngine(CtcEngine):
     def _memory_mb(self, weights: int) -> int:
         """Return what the model needs; `weights` is the size of its weights where they are not here to be looked at."""
         folder = self.checkpoint.folder()
-        size = (weights_mb(folder) if folder else 0) or weights
+        size = weights_mb(folder) if folder else weights
         return (size // 2 if self.device.half else size) + _BESIDE_WEIGHTS_MB
 
     def _rate(self) -> int:

@@ -222,7 +222,8 @@ class Listener:
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether a library found too little memory."""
     said = str(error).lower()
-    return isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY)
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, without torch
+    return named or any(words in said for words in _NO_MEMORY)
 
 
 def first_line(error: BaseException) -> str:
