@@ -130,6 +130,28 @@ def test_a_verse_that_was_not_heard_is_unsung():
     assert got.n_matched == 8
 
 
+@pytest.mark.parametrize(("n_words", "n_unsung"), [(12, 0), (13, 13)])
+def test_a_passage_of_many_words_is_not_interpolated(n_words, n_unsung):
+    sheet = lyrics("green boat home", " ".join(["wide"] * n_words), "river light under")
+    got = match(heard("green boat home | _ river light under"), sheet, 20_000)
+    assert (got.n_matched, got.n_unsung) == (6, n_unsung)
+
+
+def test_a_word_is_not_spread_over_a_passage_of_others():
+    got = match(heard(f"take the {'xyxyx ' * 8} home now"), lyrics("take the boat home now"), 20_000)
+    assert got.words[2].unsung
+    assert (got.n_matched, got.n_unclaimed) == (4, 8)
+
+
+def test_many_words_are_not_squeezed_under_one_that_was_heard():
+    said = heard("take the home now", length=0.4)
+    long = HeardWord("xyxyx", 2.0, 6.0, 0.9)
+    later = tuple(dataclasses.replace(w, start=w.start + 4, end=w.end + 4) for w in said.words[2:])
+    sheet = lyrics("take the wide and deep and old home now")
+    got = match(Heard((*said.words[:2], long, *later), SECONDS), sheet, 20_000)
+    assert (got.n_matched, got.n_unsung) == (4, 5)
+
+
 def test_words_before_the_first_and_behind_the_last_match_are_unsung():
     got = match(heard("boat home"), lyrics("take the boat home again my love"), 20_000)
     assert [w.unsung for w in got.words] == [True, True, False, False, True, True, True]

@@ -122,6 +122,18 @@ def test_a_word_near_the_seam_that_one_piece_missed_is_kept():
     assert texts(joined([("a", 1, 2)], [("x", 9.0, 9.5), ("b", 15, 16)])) == ["a", "x", "b"]
 
 
+def test_behind_the_seam_the_piece_counts_whose_part_it_is():
+    got = joined([("a", 1, 2), ("riv", 10.2, 10.8)], [("river", 10.2, 10.8), ("b", 15, 16)])
+    assert texts(got) == ["a", "river", "b"]
+    got = joined([("a", 1, 2), ("river", 9.0, 9.6)], [("ver", 9.0, 9.6), ("b", 15, 16)])
+    assert texts(got) == ["a", "river", "b"]
+
+
+def test_a_part_that_the_other_piece_hears_as_a_longer_word_is_no_second_word():
+    got = joined([("a", 1, 2), ("ri", 10.1, 10.4)], [("river", 10.3, 11.5), ("b", 15, 16)])
+    assert texts(got) == ["a", "river", "b"]
+
+
 def test_what_the_edge_of_a_piece_has_cut_is_not_kept():
     assert texts(joined([("a", 1, 2), ("ha", 11.5, 12.0)], [("b", 15, 16)])) == ["a", "b"]
     assert texts(joined([("a", 1, 2)], [("lf", 8.0, 8.4), ("b", 15, 16)])) == ["a", "b"]

@@ -65,6 +65,8 @@ def test_words_that_only_look_like_them_stay():
 
 def test_what_the_lyrics_hold_is_sung():
     assert kept(segment("thanks for watching"), prompt="Oh\nThanks for watching, babe") == "thanks for watching"
+    assert kept(segment("a film, subtitles by you"), prompt="A film\nSubtitles by you") == "a film, subtitles by you"
+    assert kept(segment("a film, subtitles by you"), prompt="A film") == "a film,"
 
 
 @pytest.mark.parametrize(
