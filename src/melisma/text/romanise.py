@@ -1,6 +1,7 @@
 """Any script in plain Latin letters: uroman, of the `[ctc]` extra, and the codes that it knows languages by.
 
-Melisma uses the universal romanizer software uroman written by Ulf Hermjakob, USC Information Sciences Institute.
+This project uses the universal romanizer software 'uroman' written by Ulf Hermjakob, USC Information Sciences
+Institute (2015-2020).
 """
 
 from __future__ import annotations
