@@ -18,8 +18,11 @@ from melisma.core.errors import (
     EngineTimeout,
     EngineUnavailable,
     LicenceError,
+    LyricsError,
+    MissingDependency,
     ModelError,
     NoEngine,
+    OutputError,
     TooFewFrames,
     UnitsError,
     UnknownName,
@@ -103,7 +106,8 @@ def test_the_line_of_an_attempt_says_what_the_document_asks_for(walk, caplog):
     "error",
     [EngineFailed("a fault"), EngineOutOfMemory("no memory"), EngineTimeout("too long"), EngineUnavailable("no key"),
      UnitsError("frames as seconds"), ModelError("damaged weights"), UnknownName("language", "en", ["fr"]),
-     RuntimeError("a stranger's bug"), MemoryError(), TimeoutError("a socket's")],
+     RuntimeError("a stranger's bug"), MemoryError(), TimeoutError("a socket's"), MissingDependency("pip install it"),
+     AudioError("too long for this engine"), LyricsError("too long for this engine"), OutputError("the disk is full")],
 )  # fmt: skip
 def test_whatever_an_engine_raises_the_next_tier_takes_over(walk, install, sung, lines, error):
     install(OtherPhone).error = error

@@ -11,7 +11,20 @@ from melisma.aligner import words
 from melisma.aligner.decoder import DecoderConfig, decode_words
 from melisma.aligner.match import place_heard
 from melisma.aligner.transcript import transcript
-from melisma.core.errors import EngineFailed, EngineOutOfMemory, EngineTimeout, LyricsError, MelismaError, WrongLyrics
+from melisma.core.errors import (
+    EngineError,
+    EngineFailed,
+    EngineOutOfMemory,
+    EngineTimeout,
+    EngineUnavailable,
+    LyricsError,
+    MelismaError,
+    MissingDependency,
+    ModelError,
+    TooFewFrames,
+    UnknownName,
+    WrongLyrics,
+)
 from melisma.core.records import Emission, Heard, Line, Lyrics, Repeat, Waveform, Word
 from melisma.core.timebase import Timebase
 from melisma.engines.protocol import EmittingEngine, Engine, EngineFacts, PlacingEngine, TranscribingEngine
@@ -137,12 +150,14 @@ def calling(engine: Engine) -> Iterator[None]:
     """Name the engine in whatever breaks inside it: a plug-in may raise anything, and none of it is lost."""
     try:
         yield
-    except MelismaError:
-        raise
+    except (EngineError, ModelError, UnknownName, TooFewFrames, WrongLyrics):
+        raise  # what the router understands
+    except MissingDependency as error:
+        raise EngineUnavailable(str(error)) from error
     except MemoryError as error:
         raise EngineOutOfMemory(f"the engine {engine.facts.name} ran out of memory") from error
     except TimeoutError as error:
         raise EngineTimeout(f"the engine {engine.facts.name} took too long: {error}") from error
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
+        said = str(error) if isinstance(error, MelismaError) else f"{type(error).__name__}: {error}"
         raise EngineFailed(f"the engine {engine.facts.name} broke off: {said}") from error
