@@ -119,6 +119,13 @@ class Check:
     asked: str
     holds: bool | None
 
+    @property
+    def shown(self) -> str:
+        """The value as a reader wants it: a count whole, no number as a dash."""
+        if self.value != self.value:
+            return "–"
+        return f"{self.value:.0f}" if self.asked == "0" else f"{self.value:.3f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

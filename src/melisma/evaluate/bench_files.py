@@ -128,7 +128,7 @@ def verdict_of(engine: EngineResult) -> str:
     """Say in one line whether an engine may go, and which thresholds say no."""
     if engine.verdict is None:
         return "no-go (it did not run)"
-    failed = "; ".join(f"{check.name} is {check.value:.3f}, asked for {check.asked}" for check in engine.verdict.failed)
+    failed = "; ".join(f"{check.name} is {check.shown}, asked for {check.asked}" for check in engine.verdict.failed)
     if failed:
         return f"no-go ({failed})"
     return (

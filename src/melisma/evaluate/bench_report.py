@@ -156,9 +156,8 @@ def _verdicts(bench: Bench) -> str:
 def _check(check: Check) -> str:
     if check.holds is None:
         return '<td class="quiet">not measured</td>'
-    value = f"{check.value:.0f}" if check.asked == "0" else f"{check.value:.3f}"
     kind, sign = ("good", "✓") if check.holds else ("bad", "✗")
-    return f'<td class="{kind}">{sign} {value}<span class="spread">asked: {_e(check.asked)}</span></td>'
+    return f'<td class="{kind}">{sign} {check.shown}<span class="spread">asked: {_e(check.asked)}</span></td>'
 
 
 def _figures(bench: Bench, *, pooled: bool) -> str:
