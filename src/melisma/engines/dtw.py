@@ -37,7 +37,7 @@ _BESIDE = 5  # frames by which a word may overshoot a silence, and is moved to i
 # A recording is silent where it is this much quieter than its loudest tenth, for as long as aeneas asks for.
 _SILENT_DB, _SILENT_S = 40.0, 0.2
 _ROOM = 0.8  # of the steepest way, that speech of a pace may take
-_MEMORY_MB = 250  # measured: a song of four minutes, with the interpreter
+_MEMORY_MB = 150  # measured: a song of four minutes, with the interpreter
 
 Bools = npt.NDArray[np.bool_]
 
