@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def place_backing(
         Words that were found, by their numbers.
     """
     out: dict[int, Word] = {}
-    spans = [_span(placed[a:b]) for a, b in zip(passages.words[:-1], passages.words[1:], strict=True)]
+    spans = [_span(placed[a:b]) for a, b in pairwise(passages.words)]
     leads = [k for k in range(len(passages)) if not passages.backing[k] and spans[k] is not None]
     for group in np.flatnonzero(passages.backing):
         before = [k for k in leads if k < group]
@@ -79,10 +80,11 @@ def _search(
     first, stop = frames
     low, high = int(passages.words[group]), int(passages.words[group + 1])
     part = slice(int(passages.tokens[group]), int(passages.tokens[group + 1]))
-    own = Tokens(tokens.ids[part], tokens.word[part] - low, np.zeros(high - low, np.int64))
+    phrase = None if tokens.phrase is None else tokens.phrase[low:high]
+    own = Tokens(tokens.ids[part], tokens.word[part] - low, np.zeros(high - low, np.int64), phrase)
     if stop - first < frames_needed(own.ids):
         return {}
-    clip = _clip(emission, first, stop)
+    clip = emission.part(first, stop)
     rest = rest_scores(clip.log_probs, clip.blank, Wildcard(wildcard), pauses(clip, SearchConfig()))
     alone = Passages(np.array([0, high - low]), np.array([0, len(own.ids)]), np.zeros(1, np.bool_))
     route = find_route(clip.log_probs, rest, own, alone, _NEVER_LEFT_OUT)
@@ -96,14 +98,3 @@ def _search(
         )
         for i, word in enumerate(words.words(route.path, clip, own, text))
     }
-
-
-def _clip(emission: Emission, first: int, stop: int) -> Emission:
-    """Cut frames [first, stop) out of an emission."""
-    stride = emission.timebase.stride
-    return replace(
-        emission,
-        log_probs=emission.log_probs[first:stop],
-        vocal=None if emission.vocal is None else emission.vocal[first:stop],
-        duration=min(emission.duration, stop * stride) - first * stride,
-    )

@@ -18,6 +18,7 @@ from melisma.aligner.backing import place_backing
 from melisma.aligner.passages import Passages, Sung
 from melisma.aligner.routes import Route, RouteCosts, Visit, find_route
 from melisma.aligner.search import SearchConfig, pauses
+from melisma.aligner.second_pass import look_again
 from melisma.aligner.viterbi import Wildcard, frames_needed, rest_scores
 from melisma.core.errors import TooFewFrames, WrongLyrics
 from melisma.core.records import Emission, Lyrics, Repeat, Tokens, Word
@@ -46,11 +47,14 @@ class DecoderConfig:
         What leaving the written order costs.
     refuse : bool
         Whether lyrics that are not sung in the recording are an error; otherwise they get times all the same.
+    second_pass : bool
+        Whether doubtful stretches are searched again between trusted passages.
     """
 
     wildcard: float | None = 2.0
     costs: RouteCosts = field(default_factory=RouteCosts)
     refuse: bool = True
+    second_pass: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ def decode_words(emission: Emission, tokens: Tokens, lyrics: Lyrics, config: Dec
     for k, word in enumerate(placed):
         if sung.visit[k] in chosen:
             out[int(sung.words[k])] = replace(word, line=int(tokens.line[sung.words[k]]))
+    out = list(look_again(out, emission, tokens, lyrics, passages, config.wildcard)) if config.second_pass else out
     if config.wildcard is not None and passages.backing.any():
         for number, word in place_backing(out, emission, tokens, passages, config.wildcard).items():
             out[number] = word

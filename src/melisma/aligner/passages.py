@@ -114,8 +114,20 @@ def as_sung(order: Sequence[int], passages: Passages, tokens: Tokens, lyrics: Ly
     line = np.repeat(np.arange(len(rows)), [len(row) for row in rows]).astype(np.int64)
     nothing = np.zeros(0, np.int64)
     return Sung(
-        Tokens(np.concatenate(ids or [nothing]), np.concatenate(owner or [nothing]), line),
+        Tokens(
+            np.concatenate(ids or [nothing]), np.concatenate(owner or [nothing]), line, _phrases(words, line, tokens)
+        ),
         Lyrics(tuple(LyricLine(tuple(texts[word] for word in row)) for row in rows)),
         np.array(words, np.int64),
         np.array(visit, np.int64),
     )
+
+
+def _phrases(words: Sequence[int], line: Int64, tokens: Tokens) -> Int64 | None:
+    """Return the phrases of words in the order of singing: a new one where the text has one, or a line begins."""
+    if tokens.phrase is None:
+        return None
+    own = tokens.phrase[np.array(words, np.int64)]
+    begins = np.ones(len(own), np.int64)
+    begins[1:] = (own[1:] != own[:-1]) | (line[1:] != line[:-1])
+    return np.asarray(np.cumsum(begins) - 1, np.int64)

@@ -150,9 +150,9 @@ _IN_WORD, _IN_LINE, _AT_EDGE = 0, 1, 2
 
 
 def blank_kinds(tokens: Tokens) -> Int64:
-    """Return whether each blank stands inside a word, between words of a line or at its edge, int64 [n_tokens + 1]."""
+    """Return whether each blank stands inside a word, between words of a phrase or between phrases, int64 [n + 1]."""
     words = tokens.word
-    lines = tokens.line[words]
+    lines = (tokens.line if tokens.phrase is None else tokens.phrase)[words]
     kinds = np.full(len(words) + 1, _AT_EDGE, np.int64)
     within = np.where(words[1:] == words[:-1], _IN_WORD, _IN_LINE)
     kinds[1:-1] = np.where(lines[1:] == lines[:-1], within, _AT_EDGE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,16 @@ class Emission:
     # spike of CTC comes late in a vowel and early in what a listener takes for the beginning of a consonant.
     onset_shifts_s: Float32 | None = None
 
+    def part(self, first: int, stop: int) -> Emission:
+        """Return frames [first, stop) as an emission of their own, whose clock begins with them."""
+        stride = self.timebase.stride
+        return replace(
+            self,
+            log_probs=self.log_probs[first:stop],
+            vocal=None if self.vocal is None else self.vocal[first:stop],
+            duration=max(0, min(self.duration, stop * stride) - first * stride),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -100,6 +110,7 @@ class Tokens:
     ids: Int64  # label of each token
     word: Int64  # index of the word that each token belongs to, never decreasing
     line: Int64  # line of each word, [n_words]; words may own no token
+    phrase: Int64 | None = None  # phrase of each word, [n_words], between which singers pause; None for its line
 
 
 @dataclass(frozen=True, slots=True)

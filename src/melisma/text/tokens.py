@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from melisma.core.records import Lyrics, Tokens
+from melisma.text.phrasing import phrase_begins
 
 
 def tokenize(lyrics: Lyrics, spell: Callable[[str], Sequence[str]], labels: Sequence[str]) -> Tokens:
@@ -30,10 +31,13 @@ def tokenize(lyrics: Lyrics, spell: Callable[[str], Sequence[str]], labels: Sequ
     ids: list[int] = []
     word_of: list[int] = []
     line_of: list[int] = []
+    begins: list[bool] = []
     for number, line in enumerate(lyrics.lines):
         for word in line.words:
             spelt = [index[label] for label in spell(word)]
             ids += spelt
             word_of += [len(line_of)] * len(spelt)
             line_of.append(number)
-    return Tokens(np.array(ids, np.int64), np.array(word_of, np.int64), np.array(line_of, np.int64))
+        begins += phrase_begins(line.words)
+    phrase = np.cumsum(np.array(begins, np.int64)) - 1
+    return Tokens(np.array(ids, np.int64), np.array(word_of, np.int64), np.array(line_of, np.int64), phrase)
