@@ -1,17 +1,20 @@
-"""How fast and how well heard words find known ones: `python benchmarks/matching.py [--repeats N]`.
+"""How fast and how well heard words find known ones: `python benchmarks/matching.py [--repeats N] [--songs FOLDER]`.
 
 Made-up songs, as a transcriber hears them: some words lost, put in, misheard or torn apart, starts off by 60 ms. The
 larger sizes are several songs behind each other, so that choruses and small words come back as in an hour of music.
-Seconds are those of the processor, in one thread.
+Seconds are those of the processor, in one thread. With a folder of songs, the same is done to their gold words.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import resource
 import statistics
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -92,13 +95,20 @@ def heard(truth: Truth, faults: Faults, rng: np.random.Generator) -> Heard:
     return Heard(tuple(words), SECONDS)
 
 
-def row(n_words: int, faults: Faults, repeats: int) -> str:
-    """Measure one size."""
+def real(song: Path) -> tuple[str, Truth]:
+    """Read the language and the gold words of a song."""
+    with (song / "gold.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    words = tuple((r["word"], int(r["line"]), float(r["start_s"]), float(r["end_s"])) for r in rows)
+    language = json.loads((song / "meta.json").read_text(encoding="utf-8"))["language"]
+    return language, Truth(words, words[-1][3] + PAUSE_S)
+
+
+def row(name: str, faults: Faults, truths: list[tuple[str, Truth]]) -> str:
+    """Measure some songs."""
     seconds, errors, confidences, n_unsung, n_all = [], [], [], 0, 0
-    for repeat in range(repeats):
-        language = LANGUAGES[repeat % len(LANGUAGES)]
-        truth = songs(n_words, language, seed=100 + 1000 * repeat)
-        said = heard(truth, faults, np.random.default_rng(repeat))
+    for number, (language, truth) in enumerate(truths):
+        said = heard(truth, faults, np.random.default_rng(number))
         duration = CLOCK.ticks(truth.duration_s)
         match(said, truth.lyrics, duration, CLOCK, language)  # fills what is cached of a language's spelling
         begin = time.process_time()
@@ -112,7 +122,7 @@ def row(n_words: int, faults: Faults, repeats: int) -> str:
     off = np.array(errors) >= 0.3
     sure = np.array(confidences)
     return (
-        f"| {n_words:,} | {faults.lost:.0%}, {faults.added:.0%}, {faults.misheard:.0%}, {faults.torn:.0%} "
+        f"| {name} | {faults.lost:.0%}, {faults.added:.0%}, {faults.misheard:.0%}, {faults.torn:.0%} "
         f"| {statistics.median(seconds):.2f} | {1 - n_unsung / n_all:.1%} | {np.mean(~off):.1%} "
         f"| {np.mean(np.array(errors) >= 1):.2%} | {sure[~off].mean():.2f} | {sure[off].mean():.2f} |"
     )
@@ -122,12 +132,22 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=6)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--songs", type=Path)
+    asked = parser.parse_args()
     print("| words | lost, put in, misheard, torn | s | timed | within 0.3 s | off by 1 s | sure if right | if wrong |")
     print("|---|---|---|---|---|---|---|---|")
-    for n_words in (300, 1_000, 10_000):
+    made = {
+        f"{n:,}": [
+            (language, songs(n, language, seed=100 + 1000 * i))
+            for i, language in enumerate(LANGUAGES[i % len(LANGUAGES)] for i in range(asked.repeats))
+        ]
+        for n in (300, 1_000, 10_000)
+    }
+    if asked.songs:
+        made["real"] = [real(gold.parent) for gold in sorted(asked.songs.glob("*/gold.csv"))]
+    for name, truths in made.items():
         for faults in (Faults(), Faults(0.25, 0.15, 0.25, 0.1)):
-            print(row(n_words, faults, repeats), flush=True)
+            print(row(name, faults, truths), flush=True)
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
