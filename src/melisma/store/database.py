@@ -119,7 +119,7 @@ class Database:
 
         A few expired rows leave when one comes.
         """
-        row = _row(entry, data)
+        row = row_of(entry, data)
 
         def write(session: Session) -> bool:
             self._upsert(session, _tables().KeptAlignment, row, ["digest"])
@@ -304,7 +304,8 @@ def _first(rows: Sequence[Any]) -> Found:
     return Found(None, n_damaged=n_damaged)
 
 
-def _row(entry: Entry, data: bytes) -> dict[str, Any]:
+def row_of(entry: Entry, data: bytes) -> dict[str, Any]:
+    """Return the columns of an entry; `data` is the entry as `payload.write` spells it."""
     key, alignment = entry.key, entry.alignment
     row: dict[str, Any] = {
         "digest": entry.digest,
