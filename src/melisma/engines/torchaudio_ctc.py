@@ -28,7 +28,7 @@ from melisma.text.language import normalise
 DEFAULT_BUNDLE = "MMS_FA"
 _NON_COMMERCIAL, _MIT = Licence("CC-BY-NC-4.0", commercial=False), Licence("MIT", commercial=True)
 _RATE = 16000  # of every bundle; checked against the bundle when it is loaded
-_BESIDE_WEIGHTS_MB = 1100  # torch, and what a window of 34 s takes
+_BESIDE_WEIGHTS_MB = 1250  # torch, and what a window of 34 s takes
 _WINDOWS_ON_GPU = WindowConfig(batch=8)
 
 
