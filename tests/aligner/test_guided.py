@@ -6,14 +6,9 @@ import numpy as np
 import pytest
 import soxr
 
-from melisma.aligner import words as placing
-from melisma.aligner.decoder import Decoded
+from melisma.aligner.decoder import DecoderConfig, decode_words
 from melisma.aligner.guided import decode_guided
-from melisma.aligner.passages import as_sung, split
-from melisma.aligner.routes import RouteCosts, find_route
-from melisma.aligner.search import SearchConfig, pauses
-from melisma.aligner.synced import entry_costs
-from melisma.aligner.viterbi import Wildcard, rest_scores
+from melisma.aligner.routes import RouteCosts
 from melisma.core.records import Lyrics, Waveform
 from melisma.engines.phone import PhoneEngine
 from melisma.synth.songs import song_of_length
@@ -37,15 +32,8 @@ class Noisy:
 
     def decode(self, windows):
         self.calls += 1
-        emission, tokens = self.emission, self.tokens
-        passages = split(tokens, self.lyrics)
-        rest = rest_scores(emission.log_probs, emission.blank, Wildcard(2.0), pauses(emission, SearchConfig()))
-        begun = tokens.line[passages.words[:-1]]  # these lyrics hold no parentheses: a passage is a line
-        entries = entry_costs(windows, begun, len(emission.log_probs), emission.timebase)
-        route = find_route(emission.log_probs, rest, tokens, passages, WRITTEN_ORDER, entries)
-        sung = as_sung([visit.passage for visit in route.visits], passages, tokens, self.lyrics)
-        assert sung.words.tolist() == list(range(len(self.lyrics.words)))
-        return Decoded(placing.words(route.path, emission, sung.tokens, sung.lyrics))
+        config = DecoderConfig(costs=WRITTEN_ORDER, second_pass=False, refuse=False)
+        return decode_words(self.emission, self.tokens, self.lyrics, config, windows)
 
     def guided(self, hints_s):
         lines = zip(self.lyrics.lines, hints_s, strict=True)

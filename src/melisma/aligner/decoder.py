@@ -7,6 +7,7 @@ were chosen: docs/robust.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -19,9 +20,10 @@ from melisma.aligner.passages import Passages, Sung
 from melisma.aligner.routes import Route, RouteCosts, Visit, find_route
 from melisma.aligner.search import SearchConfig, pauses
 from melisma.aligner.second_pass import look_again
+from melisma.aligner.synced import LineWindow, entry_costs
 from melisma.aligner.viterbi import Wildcard, frames_needed, rest_scores
 from melisma.core.errors import TooFewFrames, WrongLyrics
-from melisma.core.records import Emission, Lyrics, Repeat, Tokens, Word
+from melisma.core.records import Emission, Float32, Lyrics, Repeat, Tokens, Word
 from melisma.core.timebase import Timebase
 
 # A passage that is heard twice is taken where it fits best; of two that fit about as well, where it comes first.
@@ -65,7 +67,13 @@ class Decoded:
     repeats: tuple[Repeat, ...] = ()
 
 
-def decode_words(emission: Emission, tokens: Tokens, lyrics: Lyrics, config: DecoderConfig | None = None) -> Decoded:
+def decode_words(
+    emission: Emission,
+    tokens: Tokens,
+    lyrics: Lyrics,
+    config: DecoderConfig | None = None,
+    windows: Sequence[LineWindow] = (),
+) -> Decoded:
     """Place every word of the lyrics.
 
     Parameters
@@ -76,6 +84,8 @@ def decode_words(emission: Emission, tokens: Tokens, lyrics: Lyrics, config: Dec
         The lyrics spelt in its labels.
     lyrics : Lyrics
         The words themselves.
+    windows : sequence of LineWindow
+        Where lines are expected to begin.
 
     Raises
     ------
@@ -92,7 +102,7 @@ def decode_words(emission: Emission, tokens: Tokens, lyrics: Lyrics, config: Dec
     if not len(tokens.ids):
         return Decoded(nowhere)
     passages = texts.split(tokens, lyrics)
-    route = _route(emission, tokens, passages, config)
+    route = _route(emission, tokens, passages, config, windows)
     if not route.visits and not config.refuse:
         return Decoded(nowhere)
     sung = texts.as_sung([visit.passage for visit in route.visits], passages, tokens, lyrics)
@@ -134,10 +144,22 @@ def _unsung(emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tuple[Word, .
     return tuple(Word(text, line, None, None, None, clock) for text, line in rows)
 
 
-def _route(emission: Emission, tokens: Tokens, passages: Passages, config: DecoderConfig) -> Route:
+def _route(
+    emission: Emission,
+    tokens: Tokens,
+    passages: Passages,
+    config: DecoderConfig,
+    windows: Sequence[LineWindow] = (),
+) -> Route:
     wildcard = None if config.wildcard is None else Wildcard(config.wildcard)
     rest = rest_scores(emission.log_probs, emission.blank, wildcard, pauses(emission, SearchConfig()))
-    return find_route(emission.log_probs, rest, tokens, passages, config.costs)
+    lines = tokens.line[passages.words[:-1]]
+    heads = np.where(np.diff(lines, prepend=-1) != 0, lines, -1)
+
+    def entries(first: int, stop: int) -> Float32:
+        return entry_costs(windows, heads, stop - first, emission.timebase, first=first)
+
+    return find_route(emission.log_probs, rest, tokens, passages, config.costs, entries if windows else None)
 
 
 def _chosen(route: Route) -> dict[int, int]:

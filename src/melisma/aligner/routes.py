@@ -13,6 +13,7 @@ Graves et al., ICML 2006, section 4.1, for the states inside a passage.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ import numpy.typing as npt
 from melisma.aligner.passages import Passages
 from melisma.aligner.viterbi import NEVER, Path, blank_kinds
 from melisma.core.records import Float32, Int64, Tokens
+
+Entries = Callable[[int, int], Float32]
 
 _AT_ONCE = 1 << 26  # bytes of back-pointers
 _NEXT, _LEAP = np.int8(1), np.int8(2)
@@ -119,7 +122,7 @@ def find_route(
     tokens: Tokens,
     passages: Passages,
     costs: RouteCosts,
-    entries: Float32 | None = None,
+    entries: Entries | None = None,
 ) -> Route:
     """Find the best way through an emission.
 
@@ -135,8 +138,9 @@ def find_route(
         How the text is split.
     costs : RouteCosts
         What leaving the written order costs.
-    entries : float32 [n_frames, n_passages], optional
-        What beginning a passage in a frame costs on top, in nats.
+    entries : callable, optional
+        Called with [first, stop), returns what beginning a passage in each of these frames costs on top, in nats,
+        float32 [stop - first, n_passages].
     """
     lattice = _lattice(tokens, passages, costs)
     n_frames, n = len(log_probs), len(tokens.ids)
@@ -170,7 +174,7 @@ def _lattice(tokens: Tokens, passages: Passages, costs: RouteCosts) -> _Lattice:
     )
 
 
-def _first(lattice: _Lattice, frame: Float32, rest: Float32, entries: Float32 | None) -> _State:
+def _first(lattice: _Lattice, frame: Float32, rest: Float32, entries: Entries | None) -> _State:
     blanks = np.full(len(lattice.kinds), NEVER, np.float32)
     tokens = np.full(len(lattice.labels), NEVER, np.float32)
     left_out = lattice.worth + np.where(np.arange(len(lattice.edges)) > 0, lattice.leave, np.float32(0))
@@ -178,7 +182,7 @@ def _first(lattice: _Lattice, frame: Float32, rest: Float32, entries: Float32 | 
     heads = lattice.edges[:-1]
     tokens[heads] = frame[lattice.labels[heads]] - left_out[:-1]
     if entries is not None:
-        tokens[heads] -= entries[0]
+        tokens[heads] -= entries(0, 1)[0]
     return _State(blanks, tokens)
 
 
@@ -188,21 +192,22 @@ def _run(
     log_probs: Float32,
     rest: Float32,
     lattice: _Lattice,
-    entries: Float32 | None,
+    entries: Entries | None,
     record: _Record | None,
 ) -> None:
     """Run over frames first + 1 … last, in place; note where every state came from, if asked."""
     first, last = frames
     blanks, tokens = state.blanks, state.tokens
     heads = lattice.edges[:-1]
+    dear = None if entries is None else entries(first + 1, last + 1)
     leap = np.full(len(tokens), NEVER, np.float32)
     enter = np.empty_like(tokens)
     for t in range(first + 1, last + 1):
         enter[:] = blanks[:-1]
         np.add(tokens[:-1], lattice.shut[1:], out=leap[1:])
-        if entries is not None:
-            enter[heads] -= entries[t]
-            leap[heads] -= entries[t]
+        if dear is not None:
+            enter[heads] -= dear[t - first - 1]
+            leap[heads] -= dear[t - first - 1]
         if record is not None:
             row = t - first - 1
             moves = (enter > tokens).view(np.int8)
@@ -256,7 +261,7 @@ def _back(
     log_probs: Float32,
     rest: Float32,
     lattice: _Lattice,
-    entries: Float32 | None,
+    entries: Entries | None,
 ) -> Route:
     """Walk back from the end; each stretch is run again with its back-pointers noted."""
     n_frames, n = len(log_probs), len(lattice.labels)

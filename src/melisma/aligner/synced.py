@@ -130,7 +130,12 @@ def heard_lines(words: Sequence[Word], n_lines: int) -> tuple[HeardLine | None, 
 
 
 def entry_costs(
-    windows: Sequence[LineWindow], lines: npt.ArrayLike, n_frames: int, timebase: Timebase, most: float = MOST
+    windows: Sequence[LineWindow],
+    lines: npt.ArrayLike,
+    n_frames: int,
+    timebase: Timebase,
+    most: float = MOST,
+    first: int = 0,
 ) -> Float32:
     """Spell windows as what it costs to begin a line in each frame.
 
@@ -141,11 +146,13 @@ def entry_costs(
     lines : int64 [n_passages]
         The line that each passage begins; -1 for one that begins no line.
     n_frames : int
-        Of the emission.
+        Frames that are asked for.
     timebase : Timebase
-        Its clock.
+        Their clock.
     most : float
         Nats that a line far outside of its window costs, where its hint is fully trusted.
+    first : int
+        The first frame that is asked for.
 
     Returns
     -------
@@ -154,7 +161,7 @@ def entry_costs(
     """
     begun = np.asarray(lines, np.int64)
     costs = np.zeros((n_frames, len(begun)), np.float32)
-    starts_s = np.arange(n_frames) * (timebase.stride / timebase.sample_rate)
+    starts_s = (first + np.arange(n_frames)) * (timebase.stride / timebase.sample_rate)
     for window in windows:
         costs[:, begun == window.line] = window.costs(starts_s, most)[:, None]
     return costs

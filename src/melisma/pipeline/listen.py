@@ -9,6 +9,7 @@ from typing import cast
 
 from melisma.aligner import words
 from melisma.aligner.decoder import DecoderConfig, decode_words
+from melisma.aligner.guided import decode_guided
 from melisma.aligner.match import place_heard
 from melisma.aligner.transcript import transcript
 from melisma.core.errors import (
@@ -91,7 +92,10 @@ def _emit(engine: EmittingEngine, task: Task, tell: Tell) -> Placed:
     with calling(engine), lent(engine) as loaded, calling(engine):
         emission = loaded.emit(task.waveform, lambda share: tell("listen", share))
     tell("align", 0.0)
-    decoded = decode_words(emission, tokens, lyrics, task.decoder)
+    found = decode_guided(
+        lambda windows: decode_words(emission, tokens, lyrics, task.decoder, windows), lyrics, task.waveform.duration_s
+    )
+    decoded = found.decoded
     tell("align", 1.0)
     return Placed(
         words=decoded.words,
@@ -101,7 +105,7 @@ def _emit(engine: EmittingEngine, task: Task, tell: Tell) -> Placed:
         language=language,
         facts=engine.facts,
         repeats=decoded.repeats,
-        warnings=said,
+        warnings=(*said, *found.fit.warnings),
         emission=emission,
     )
 
