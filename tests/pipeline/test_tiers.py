@@ -106,3 +106,14 @@ def test_an_engine_that_is_switched_off_is_not_used(install, settings):
         tiers.usable("other", settings, chosen=True)
     flags_at(settings.flags).switch("other", True)
     assert tiers.usable("other", settings, chosen=True).facts.name == "other"
+
+
+def test_a_key_of_another_program_does_not_send_recordings_away(settings, monkeypatch):
+    tiers.engine_named.cache_clear()
+    monkeypatch.setenv("GROQ_API_KEY", "of another program")
+    with pytest.raises(EngineUnavailable, match="to another machine"):
+        tiers.usable("groq", settings, chosen=False)
+    assert tiers.usable("groq", settings, chosen=True).facts.name == "groq"
+    assert tiers.usable("groq", replace(settings, tiers=("phone", "groq")), chosen=False).facts.name == "groq"
+    monkeypatch.setenv("MELISMA_GROQ_API_KEY", "of ours")
+    assert tiers.usable("groq", settings, chosen=False).facts.name == "groq"

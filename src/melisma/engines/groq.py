@@ -40,6 +40,11 @@ class GroqEngine(OpenAIHTTPEngine):
         return with_limits(config, "MELISMA_GROQ")
 
     @property
+    def asked_for(self) -> bool:
+        """Whether somebody wants Melisma to send recordings there: GROQ_API_KEY may be set for another program."""
+        return bool(os.environ.get(KEYS[0], "").strip())
+
+    @property
     def licence(self) -> Licence:
         """Whisper's weights, which the service runs, are MIT; its own terms of use come on top."""
         return Licence("MIT", commercial=True)

@@ -128,6 +128,11 @@ def usable(name: str, settings: RouterSettings, *, chosen: bool) -> Engine:
     lacking = engine.missing()
     if lacking:
         raise EngineUnavailable(lacking)
+    if not chosen and name not in (settings.tiers or ()) and not getattr(engine, "asked_for", True):
+        raise EngineUnavailable(
+            "it would send the recording to another machine, and only a key that other programs use too allows it: "
+            f"name it in MELISMA_TIERS or as --engine {name}"
+        )
     return engine
 
 
