@@ -13,7 +13,7 @@ _LONGEST_REPEAT = 6  # words
 _STOPS = tuple(",;:.!?…–—，、。；：！？・")
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 # Open sounds of one syllable as people spell them: ah, ooh, whoa, hey, hm.
-_HELD = re.compile(r"w?h?o+a*h+|w?h?o{2,}|a+h+|e+h+|u+h+|hm+|m{2,}|hey+|ye+a+h+")
+_HELD = re.compile(r"w?h?o+a*h+|w?h?o+a+|w?h?o{2,}|a+h+|e+h+|u+h+|hm+|m{2,}|hey+|ye+a+h+")
 
 
 def phrase_begins(words: Sequence[str]) -> list[bool]:
