@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -125,6 +127,30 @@ def test_counted_frames_alone_decide_how_all_are_normalised():
     np.testing.assert_allclose(normal[counted].std(axis=0), 1, atol=1e-2)
     assert normal[~counted].mean() > 3
     np.testing.assert_allclose(normal[:200], normalise(frames[:200]), atol=1e-4)
+
+
+@pytest.mark.parametrize("counted", [None, np.random.default_rng(1).random(300) < 0.5])
+def test_blocks_of_statistics_leave_no_trace_and_the_result_may_take_the_place_of_what_it_is_of(counted, monkeypatch):
+    frames = np.random.default_rng(4).normal(-5, 2, (300, N_MELS)).astype(np.float32)
+    whole = normalise(frames, counted)
+    monkeypatch.setattr(features, "_COUNTED", 7)
+    np.testing.assert_allclose(normalise(frames, counted), whole, atol=1e-6)
+    assert normalise(frames, counted, out=frames) is frames
+    np.testing.assert_allclose(frames, whole, atol=1e-6)
+
+
+def test_a_long_recording_has_one_copy_of_its_log_mels(monkeypatch):
+    monkeypatch.setattr(features, "_BLOCK", 200)  # what blocks take does not grow with the recording
+    monkeypatch.setattr(features, "_COUNTED", 2000)
+    samples = noise(16000 * 600)
+    size = 4 * N_MELS * n_frames(len(samples))
+    tracemalloc.start()
+    try:
+        frames = log_mel(samples)
+        normalise(frames, np.arange(len(frames)) % 2 == 0, out=frames)
+        assert size < tracemalloc.get_traced_memory()[1] < 1.4 * size
+    finally:
+        tracemalloc.stop()
 
 
 def test_where_no_frame_counts_all_do():

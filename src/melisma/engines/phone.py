@@ -95,11 +95,12 @@ class PhoneEngine:
         """
         if waveform.sample_rate != self.sample_rate:
             raise ValueError(f"the phone engine takes {self.sample_rate} Hz, not {waveform.sample_rate} Hz")
-        normal = features.normalise(features.log_mel(waveform.samples))
+        normal = features.log_mel(waveform.samples)
+        features.normalise(normal, out=normal)
         log_probs, vocal = self.hear(normal, progress)
         sung = features.near_voice(vocal, self.card.hops)[: len(normal)]
         if 0 < np.count_nonzero(sung) < _MOSTLY * len(sung):
-            log_probs, vocal = self.hear(features.normalise(normal, sung))
+            log_probs, vocal = self.hear(features.normalise(normal, sung, out=normal))
         clock = Timebase(self.sample_rate, self.card.hops * features.HOP)
         return Emission(log_probs, self.labels, self.blank, clock, len(waveform.samples), vocal, self._onset_shifts)
 
@@ -123,13 +124,14 @@ class PhoneEngine:
         self.load()
         hops = self.card.hops
         total = -(-len(normal) // hops)
-        normal = np.pad(normal, ((0, total * hops - len(normal)), (0, 0)))
         log_probs = np.empty((total, len(self.labels)), np.float32)
         vocal = np.empty(total, np.float32)
         for first in range(0, total, self._window):
             last = min(first + self._window, total)
             low, high = max(0, first - self.card.reach), min(total, last + self.card.reach)
-            got, voice = self._run(normal[low * hops : high * hops])
+            part = normal[low * hops : high * hops]
+            missing = (high - low) * hops - len(part)  # of the last frame
+            got, voice = self._run(np.pad(part, ((0, missing), (0, 0))) if missing else part)
             wanted = slice(first - low, last - low)
             log_probs[first:last], vocal[first:last] = got[wanted], voice[wanted]
             if progress:

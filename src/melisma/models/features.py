@@ -28,6 +28,7 @@ FLOOR = 1e-8
 # Where less than this share of this many seconds is voice, nobody sings: such stretches say nothing of how songs sound.
 _NEAR_S, _NEAR_SHARE = 16.0, 0.15
 _BLOCK = 3000  # frames per pass, so that memory stays bounded whatever the length
+_COUNTED = 1 << 16  # frames that statistics are taken of at once: eleven minutes
 
 
 def recipe() -> str:
@@ -80,16 +81,22 @@ def _blocks(samples: Float32) -> Iterator[Float32]:
 
 def mel_power(samples: Float32) -> Float32:
     """Return mel band powers, float32 [n_frames, N_MELS], of mono audio at 16 kHz."""
-    power: Float32 = np.concatenate([np.zeros((0, N_MELS), np.float32), *_blocks(samples)])
+    power = np.empty((n_frames(len(samples)), N_MELS), np.float32)
+    at = 0
+    for block in _blocks(samples):
+        power[at : at + len(block)] = block
+        at += len(block)
     return power
 
 
 def log_mel(samples: Float32) -> Float32:
     """Return natural-log mel powers, float32 [n_frames, N_MELS], of mono audio at 16 kHz."""
-    return np.asarray(np.log(mel_power(samples) + FLOOR), np.float32)
+    power = mel_power(samples)  # of hours, hundreds of megabytes: there is one copy of it
+    power += np.float32(FLOOR)
+    return np.asarray(np.log(power, out=power))
 
 
-def normalise(log_power: Float32, counted: Bool | None = None) -> Float32:
+def normalise(log_power: Float32, counted: Bool | None = None, out: Float32 | None = None) -> Float32:
     """Give every band zero mean and unit deviation over the recording: gain and colour of a recording drop out.
 
     Parameters
@@ -98,16 +105,31 @@ def normalise(log_power: Float32, counted: Bool | None = None) -> Float32:
         Log-mels, normalised before or not.
     counted : bool [n_frames], optional
         Frames that mean and deviation are taken from; all of them unless given, or where it says none.
+    out : float32 [n_frames, N_MELS], optional
+        Where to write the result, which may be `log_power` itself; a new array unless given.
     """
     if not len(log_power):
         return np.zeros((0, N_MELS), np.float32)
-    sample = log_power if counted is None or not counted.any() else log_power[counted]
-    mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
-    normal: Float32 = log_power - mean
-    around = normal if sample is log_power else sample - mean
-    deviation = np.sqrt(np.einsum("ij,ij->j", around, around, dtype=np.float64) / len(around))
+    mean, deviation = _moments(log_power, counted if counted is not None and counted.any() else None)
+    normal: Float32 = np.subtract(log_power, mean, out=out)
     normal /= (deviation + 1e-2).astype(np.float32)
     return normal
+
+
+def _moments(log_power: Float32, counted: Bool | None) -> tuple[Float32, npt.NDArray[np.float64]]:
+    """Return mean, float32 [N_MELS], and deviation, float64 [N_MELS], of the frames that count, block by block."""
+
+    def blocks() -> Iterator[Float32]:
+        for first in range(0, len(log_power), _COUNTED):
+            part = slice(first, first + _COUNTED)
+            yield log_power[part] if counted is None else log_power[part][counted[part]]
+
+    n = len(log_power) if counted is None else np.count_nonzero(counted)
+    total = np.sum([block.sum(axis=0, dtype=np.float64) for block in blocks()], axis=0)
+    mean = np.asarray(total / n, np.float32)
+    around = (block - mean for block in blocks())
+    squares = np.sum([np.einsum("ij,ij->j", each, each, dtype=np.float64) for each in around], axis=0)
+    return mean, np.sqrt(squares / n)
 
 
 def near_voice(vocal: Float32, hops: int) -> Bool:
