@@ -220,6 +220,15 @@ def waits():
     set_on_retry_hooks(None)
 
 
+def test_retries_say_nothing_on_standard_output(server, config, song, capfd, caplog):
+    set_on_retry_hooks(None)  # as a program finds them
+    server.script = [fails(500)]
+    with caplog.at_level(logging.INFO, "melisma"):
+        transcribe(config, song)
+    assert capfd.readouterr().out == ""
+    assert "answers 500" in caplog.text
+
+
 @pytest.mark.parametrize("kind", ["seconds", "date"])
 def test_a_server_is_heard_that_asks_to_wait(server, config, song, waits, kind):
     def later(handler, asked):
@@ -471,6 +480,8 @@ def test_the_environment_says_where_and_how(monkeypatch, server, song):
         ("MELISMA_OPENAI_URL", "http://host:99999/", "cannot be used"),
         ("MELISMA_OPENAI_TIMEOUT", "soon", "MELISMA_OPENAI_TIMEOUT is 'soon'"),
         ("MELISMA_OPENAI_MAX_MB", "-1", "MELISMA_OPENAI_MAX_MB is '-1'"),
+        ("MELISMA_OPENAI_API_KEY", "secret\nkey", "MELISMA_OPENAI_API_KEY holds characters"),
+        ("MELISMA_OPENAI_API_KEY", "secret–key", "MELISMA_OPENAI_API_KEY holds characters"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(monkeypatch, variable, value, fault):
@@ -481,10 +492,18 @@ def test_a_setting_that_cannot_be_is_named(monkeypatch, variable, value, fault):
     assert "secret" not in said
 
 
+def test_servers_behind_one_gateway_are_told_apart(monkeypatch):
+    revisions = []
+    for path in ("", "/v1", "/small/v1", "/large/v1"):
+        monkeypatch.setenv("MELISMA_OPENAI_URL", f"http://localhost:9{path}")
+        revisions.append(OpenAIHTTPEngine().facts.model_revision)
+    assert revisions == ["localhost:9", "localhost:9", "localhost:9/small", "localhost:9/large"]
+
+
 def test_a_licence_that_is_not_commercial_can_be_said(monkeypatch):
     monkeypatch.setenv("MELISMA_OPENAI_URL", "http://localhost:9/v1")
     assert OpenAIHTTPEngine().facts.licence.commercial
-    monkeypatch.setenv("MELISMA_OPENAI_LICENCE", "CC-BY-NC-4.0")
+    monkeypatch.setenv("MELISMA_OPENAI_LICENSE", "CC-BY-NC-4.0")
     assert not OpenAIHTTPEngine().facts.licence.commercial
 
 

@@ -153,7 +153,7 @@ def test_the_environment_names_the_model(monkeypatch, folder):
     assert engine.facts.model_id == "ctranslate2"
     assert len(engine.facts.model_revision) == 12
     assert (engine.facts.licence.spdx, engine.facts.licence.commercial) == ("LicenseRef-unknown", False)
-    monkeypatch.setenv("MELISMA_WHISPER_LICENCE", "MIT")
+    monkeypatch.setenv("MELISMA_WHISPER_LICENSE", "MIT")
     assert WhisperEngine().facts.licence.commercial
     monkeypatch.setenv("MELISMA_WHISPER_MODEL", "small")
     assert WhisperEngine().facts.model_id == "Systran/faster-whisper-small"

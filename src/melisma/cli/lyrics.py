@@ -86,7 +86,6 @@ def fetch(
     from melisma.pipeline.find_lyrics import find as find_lyrics
 
     names = tuple(name.strip() for given in provider or () for name in given.split(",") if name.strip())
-    _no_retry_messages()
     return find_lyrics(query, SearchConfig(names or None, synced, AnswerCache() if cache else None))
 
 
@@ -117,13 +116,6 @@ def list_providers(as_json: AsJson = False, verbose: Verbose = False) -> None:
         print_json([{"name": name, "ready": lacks is None, "missing": lacks} for name, lacks in found])
     else:
         print_table([(name, "ready" if lacks is None else lacks) for name, lacks in found])
-
-
-def _no_retry_messages() -> None:
-    """Keep stamina from printing each retry: with structlog in its first state that would go to standard output."""
-    import stamina.instrumentation
-
-    stamina.instrumentation.set_on_retry_hooks([])
 
 
 def _told(path: Path, synced: bool | None) -> bool | None:

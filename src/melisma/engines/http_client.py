@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from melisma.core import retries
 from melisma.core.errors import EngineError, EngineFailed, EngineTimeout, EngineUnavailable
 from melisma.lyrics.http import retry_after
 
@@ -52,8 +53,10 @@ def with_limits(config: ServerConfig, prefix: str) -> ServerConfig:
     Raises
     ------
     EngineUnavailable
-        If one is set to what is no limit.
+        If one is set to what is no limit, or the key is none: as a header it would end in a sentence of httpx's.
     """
+    if not (config.key.isascii() and config.key.isprintable()):
+        raise EngineUnavailable(f"the key in {config.key_variable} holds characters that no key has")
     total = _number(f"{prefix}_TIMEOUT", config.total_s)
     most = round(1_000_000 * _number(f"{prefix}_MAX_MB", config.max_upload / 1_000_000))
     return replace(config, total_s=total, read_s=min(config.read_s, total), max_upload=most)
@@ -139,6 +142,7 @@ def upload(config: ServerConfig, audio: bytes, fields: Mapping[str, str | list[s
     """
     import stamina
 
+    retries.into_log()
     if len(audio) > config.max_upload:
         raise EngineFailed(f"{config.name}: {len(audio)} bytes are more than the {config.max_upload} that it takes")
 

@@ -66,8 +66,8 @@ class OpenAIHTTPEngine:
 
     @property
     def licence(self) -> Licence:
-        """Terms of the service: those of whoever runs the server; MELISMA_OPENAI_LICENCE says it if its model is NC."""
-        said = os.environ.get("MELISMA_OPENAI_LICENCE", "").strip() or "LicenseRef-service-terms"
+        """Terms of the service: those of whoever runs the server; MELISMA_OPENAI_LICENSE says it if its model is NC."""
+        said = os.environ.get("MELISMA_OPENAI_LICENSE", "").strip() or "LicenseRef-service-terms"
         return Licence(said, commercial="-NC" not in said.upper())
 
     @property
@@ -80,13 +80,18 @@ class OpenAIHTTPEngine:
             name=self.name,
             version=self.version,
             model_id=self.config.model,
-            model_revision=urlsplit(self.config.url).netloc,
+            model_revision=self._address(),
             licence=self.licence,
             task=Task.TRANSCRIBE,
             sample_rate=SAMPLE_RATE,
             languages=LANGUAGES,
             device=ON_HTTP,
         )
+
+    def _address(self) -> str:
+        """Return host and port, and what of the path is the server's own: a gateway may have several behind it."""
+        parts = urlsplit(self.config.url)
+        return parts.netloc + parts.path.removesuffix("/audio/transcriptions").removesuffix("/v1")
 
     def missing(self) -> str | None:
         """Say which setting it lacks; asks no server."""

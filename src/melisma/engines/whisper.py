@@ -122,7 +122,7 @@ class WhisperEngine:
 
     def _licence(self) -> Licence:
         """Return MIT for OpenAI's models; that of its card, or the one that a user vouches for, for any other."""
-        said = os.environ.get("MELISMA_WHISPER_LICENCE", "").strip()
+        said = os.environ.get("MELISMA_WHISPER_LICENSE", "").strip()
         if said:
             return said_licence(said)
         folder = self.checkpoint.folder()

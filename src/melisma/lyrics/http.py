@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from melisma.core import retries
 from melisma.core.errors import InputError
 from melisma.lyrics.protocol import ProviderFailed
 
@@ -99,6 +100,7 @@ def get(request: Request, config: HttpConfig | None = None) -> Answer:
     """
     import stamina
 
+    retries.into_log()
     chosen = config or HttpConfig.from_environment()
 
     def again(error: Exception) -> bool | float:
