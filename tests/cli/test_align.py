@@ -112,9 +112,9 @@ def test_what_the_wildcard_costs_reaches_the_search(align, monkeypatch, args, co
 
     asked = []
 
-    def decode_words(emission, tokens, lyrics, config):
+    def decode_words(emission, tokens, lyrics, config, windows):
         asked.append(config.wildcard)
-        return real(emission, tokens, lyrics, config)
+        return real(emission, tokens, lyrics, config, windows)
 
     real = pipeline.decode_words
     monkeypatch.setattr(pipeline, "decode_words", decode_words)

@@ -29,7 +29,7 @@ def test_list_for_programs(runner):
 def test_there_and_back(runner, saved, here, name):
     path = "song" + format_named(name).suffixes[0]
     result = runner.invoke(app, ["formats", "convert", str(saved), path])
-    assert (result.exit_code, result.stderr) == (0, f"wrote {path}\n")
+    assert (result.exit_code, result.stderr) == (0, f"warning: a warning\nwrote {path}\n")
     result = runner.invoke(app, ["formats", "convert", path, "back.json"])
     assert result.exit_code == 0, result.output
     back = json.loads((here / "back.json").read_text(encoding="utf-8"))
@@ -47,7 +47,7 @@ def test_through_standard_input_and_output(runner, saved):
     result = runner.invoke(app, args, input=saved.read_bytes())
     assert result.exit_code == 0, result.output
     assert "l'amour est" in result.stdout
-    assert result.stderr == ""
+    assert result.stderr == "warning: a warning\n"
 
 
 def fails(runner, args, sentence, here, **how):
