@@ -3,7 +3,7 @@
 Log-magnitudes in forty bands, each compared with the loudest of its neighbours a moment ago, so that a voice that
 glides or trembles from band to band is no onset (Böck and Widmer, "Maximum filter vibrato suppression for onset
 detection", DAFx 2013); what has grown is summed over the bands. Plain NumPy, in batches: beside the waveform, memory is
-4 bytes for each 5 ms.
+8 bytes for each 5 ms.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _BANDS, _LOWEST_HZ, _HIGHEST_HZ = 40, 100.0, 7000.0
 _BASS_HZ = 160.0  # below this, kick drum and bass tell the strong beats
 _GAIN = 10.0  # of magnitudes, over the mean magnitude of the recording, before the logarithm
 _BATCH = 2048  # frames
+_PART = 1 << 20  # samples
 _NEAR_S, _AROUND_S = 0.03, 0.1  # a peak is the largest so near, and stands out of the mean so far around
 _ABOVE = 0.5  # standard deviations of all of the flux by which it does
 
@@ -57,7 +58,7 @@ def flux(waveform: Waveform) -> Flux:
     n_frames = -(-len(waveform.samples) // hop)
     total, bass = np.zeros(n_frames, np.float32), np.zeros(n_frames, np.float32)
     samples = waveform.samples
-    mean = float(np.mean(np.abs(samples), dtype=np.float64)) if n_frames else 0.0
+    mean = _loudness(samples)
     clock = Timebase(rate, hop)
     if not mean:
         return Flux(total, bass, clock)
@@ -93,6 +94,14 @@ def onsets(found: Flux) -> Int64:
     peaks = np.flatnonzero((total == largest) & (total > threshold) & (total > 0))
     # Equal neighbours are one peak.
     return peaks[np.diff(peaks, prepend=-near - 1) > near].astype(np.int64)
+
+
+def _loudness(samples: Float32) -> float:
+    """Return the mean magnitude, without a copy of the whole recording."""
+    total = 0.0
+    for first in range(0, len(samples), _PART):
+        total += float(np.abs(samples[first : first + _PART]).sum(dtype=np.float64))
+    return total / max(1, len(samples))
 
 
 def _running_mean(values: Float32, reach: int) -> npt.NDArray[np.float64]:
