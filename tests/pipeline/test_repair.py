@@ -63,6 +63,15 @@ def test_lines_sung_in_another_order_are_left_alone():
     assert repair.stretches(song([0.9, 0.1, 0.9, 0.9], starts_s=[30, 20, 10, 40])) == ()
 
 
+def test_times_of_synced_lyrics_are_moved_onto_the_clock_of_the_stretch():
+    line = LyricLine(("w20", "w21"), 0, 20_000, 24_000, (20_000, None))
+    lyrics = Lyrics((LyricLine(("w10", "w11"), 0, 9_000), line, LyricLine(("w30", "w31"))))
+    samples = np.zeros(16000 * 60, np.float32)
+    part = repair.cut(listen.Task(Waveform(samples, 16000), lyrics, "en"), Stretch(0, 3, 12.5, 30.5))
+    assert [each.start_ms for each in part.lyrics.lines] == [None, 7_500, None]
+    assert (part.lyrics.lines[1].end_ms, part.lyrics.lines[1].word_starts_ms) == (11_500, (7_500, None))
+
+
 def test_the_recording_is_cut_where_the_stretch_is():
     lyrics = Lyrics(tuple(LyricLine((f"w{i}0", f"w{i}1")) for i in range(N_LINES)))
     samples = np.arange(16000 * 60, dtype=np.float32)

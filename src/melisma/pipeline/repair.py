@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from melisma.core.records import LEAD, Lyrics, Waveform, Word
+from melisma.core.records import LEAD, LyricLine, Lyrics, Waveform, Word
 from melisma.core.timebase import Timebase
 from melisma.pipeline.listen import Placed, Task
 
@@ -57,13 +57,27 @@ def line_confidence(words: Sequence[Word]) -> float | None:
 
 
 def cut(task: Task, stretch: Stretch) -> Task:
-    """Return the task of a stretch alone: its lines, and the recording from the line before it to the one after it."""
+    """Return the task of a stretch alone: its lines, and the recording from the line before it to the one after it.
+
+    Times that came with the lyrics are moved onto the clock of the stretch; one that lies before it says nothing there.
+    """
     if task.lyrics is None:
         raise ValueError("a song without lyrics has no lines to repair")
     rate = task.waveform.sample_rate
     samples = task.waveform.samples[int(stretch.start_s * rate) : int(stretch.end_s * rate)]
-    lines = task.lyrics.lines[stretch.first : stretch.stop]
+    lines = tuple(_hinted(line, stretch.start_s) for line in task.lyrics.lines[stretch.first : stretch.stop])
     return replace(task, waveform=Waveform(samples, rate), lyrics=Lyrics(lines))
+
+
+def _hinted(line: LyricLine, start_s: float) -> LyricLine:
+    """Put the times that came with a line on a clock that begins at `start_s`."""
+    begun = round(1000 * start_s)
+
+    def moved(ms: int | None) -> int | None:
+        return None if ms is None or ms < begun else ms - begun
+
+    words = tuple(moved(ms) for ms in line.word_starts_ms)
+    return replace(line, start_ms=moved(line.start_ms), end_ms=moved(line.end_ms), word_starts_ms=words)
 
 
 def merge(placed: Placed, stretch: Stretch, other: Placed) -> Placed | None:
