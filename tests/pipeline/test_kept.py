@@ -179,6 +179,14 @@ def test_the_version_of_the_code_changes_with_any_file_that_decides(tmp_path, mo
     assert seen[3] == seen[2]
 
 
+def test_another_release_of_a_library_that_listens_is_another_version(monkeypatch):
+    seen = []
+    for release in ("2.12", "2.13"):
+        monkeypatch.setattr(version, "_version", lambda package, r=release: r if package == "torch" else "1")
+        seen.append(version.code_version.__wrapped__())
+    assert seen[0] != seen[1]
+
+
 # Files
 
 
