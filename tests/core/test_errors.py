@@ -32,6 +32,7 @@ EXPECTED = {
     errors.EngineOutOfMemory: (1, 503),
     errors.UnitsError: (1, 502),
     errors.NoEngine: (3, 503),
+    errors.CacheError: (1, 503),
     errors.ModelError: (1, 500),
     errors.TrainingError: (1, 500),
     plugins.DuplicatePlugin: (1, 500),
