@@ -16,6 +16,7 @@ import numpy as np
 from melisma.aligner import passages as texts
 from melisma.aligner import words
 from melisma.aligner.backing import place_backing
+from melisma.aligner.copies import share_out
 from melisma.aligner.passages import Passages, Sung
 from melisma.aligner.routes import Route, RouteCosts, Visit, find_route
 from melisma.aligner.search import SearchConfig, pauses
@@ -105,6 +106,7 @@ def decode_words(
     route = _route(emission, tokens, passages, config, windows)
     if not route.visits and not config.refuse:
         return Decoded(nowhere)
+    route = share_out(route, passages, tokens, _HEARD)
     sung = texts.as_sung([visit.passage for visit in route.visits], passages, tokens, lyrics)
     placed = words.words(route.path, emission, sung.tokens, sung.lyrics)
     chosen = _in_order(_chosen(route), passages, tokens)
