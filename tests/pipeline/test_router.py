@@ -335,6 +335,7 @@ def test_a_breaker_opens_after_repeated_failures_and_the_engine_is_left_alone(wa
     for _ in range(3):
         assert walk("small", "phone", retries=0).engine == "phone"
     assert small.n_heard == 3
+    assert [line[:3] for line in lines() if line[0] == "breaker"] == [("breaker", "small", "opened")]
     assert Breaker(settings.breaker_file).health("small").kind is Kind.OUT_OF_MEMORY
     assert walk("small", "phone").engine == "phone"
     assert small.n_heard == 3

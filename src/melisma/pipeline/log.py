@@ -109,6 +109,11 @@ def skipped(track_id: str, tier: str, reason: str) -> None:
     _line(logging.INFO, "skipped", track_id=track_id, tier_used=tier, outcome="skipped", fallback_reason=reason)
 
 
+def opened(track_id: str, tier: str, reason: str) -> None:
+    """Write that a circuit breaker has opened: what whoever looks after the machine wants to be told of."""
+    _line(logging.WARNING, "breaker", track_id=track_id, tier_used=tier, outcome="opened", fallback_reason=reason)
+
+
 def served(track_id: str, alignment: Alignment, source: str, since: datetime) -> None:
     """Write that an alignment was kept earlier, and is used."""
     revision = alignment.model_revision

@@ -98,9 +98,9 @@ class Roster:
         if self.alone or isinstance(error, DeviceBusy):
             return
         if isinstance(error, EngineOutOfMemory):
-            self._breaker.failed(name, Kind.OUT_OF_MEMORY)
+            self._count(name, Kind.OUT_OF_MEMORY)
         elif isinstance(error, EngineTimeout):
-            self._breaker.failed(name, Kind.TIMEOUT)
+            self._count(name, Kind.TIMEOUT)
 
     def settled(self, name: str, refused: list[str]) -> None:
         """Tell the breaker that an engine has worked, and of those before it whose results were refused.
@@ -112,7 +112,13 @@ class Roster:
         self._breaker.worked(name)
         for other in refused:
             if other != name:
-                self._breaker.failed(other, Kind.GATE)
+                self._count(other, Kind.GATE)
+
+    def _count(self, name: str, kind: Kind) -> None:
+        """Count a failure, and say so where it is the one that opens the breaker."""
+        health = self._breaker.failed(name, kind)
+        if health.state is State.OPEN:
+            log.opened(self._track_id, name, f"its circuit breaker is {health}")
 
     def _order(self, lyrics: Lyrics | None) -> tuple[str, ...]:
         if self.alone:
