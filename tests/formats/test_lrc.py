@@ -63,6 +63,22 @@ def test_several_time_tags_are_expanded_and_sorted():
     assert [(line.start_ms, line.text) for line in lines] == [(10_000, "chorus"), (30_000, "verse"), (80_000, "chorus")]
 
 
+def test_lines_with_one_time_each_keep_their_place_in_the_text_whatever_their_times():
+    text = "[00:30.00]first\n[00:10.00]second\n[00:20.00]\nthird\n[00:15.00]fourth\n"
+    lines = [(line.text, line.start_ms, line.end_ms) for line in read_lines(text)]
+    assert lines == [
+        ("first", 30_000, None),
+        ("second", 10_000, 20_000),
+        ("third", None, None),
+        ("fourth", 15_000, None),
+    ]
+    closed = read_lines("[00:30.00]first\n[00:10.00]\n[00:40.00]second\n")
+    assert [(line.text, line.start_ms, line.end_ms) for line in closed] == [
+        ("first", 30_000, None),
+        ("second", 40_000, None),
+    ]
+
+
 def test_word_tags_move_with_a_repeated_line():
     back = read("[00:10.00][01:10.00]<00:10.00>a <00:11.00>b<00:12.00>")
     assert [word[1:3] for word in got(back)] == [(10_000, 11_000), (11_000, 12_000), (70_000, 71_000), (71_000, 72_000)]

@@ -51,6 +51,7 @@ class _Sheet:
     entries: list[Entry] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     has_tag: bool = False
+    copies: bool = False  # whether a line has several times
 
 
 def clock(ms: int) -> str:
@@ -82,8 +83,13 @@ def body(alignment: Alignment, spelt: Iterator[str]) -> list[str]:
 
 
 def read_lines(format_name: str, text: str) -> tuple[TimedLine, ...]:
-    """Read lyrics lines with their times; an empty line stands for an empty row of the file."""
-    entries, _ = _parse(format_name, text)
+    """Read lyrics lines with their times; an empty line stands for an empty row of the file.
+
+    Lines stand in the order of their times where the file needs that to be understood: where one of them has several.
+    Elsewhere they stand as they are written, for a wrong time must not cost a line its place in the text.
+    """
+    sheet = _parse(format_name, text)
+    entries = _sorted(sheet.entries) if sheet.copies else sheet.entries
     found: list[TimedLine] = []
     for i, entry in enumerate(entries):
         if i and entry.stanza != entries[i - 1].stanza and found and found[-1].text:
@@ -94,13 +100,16 @@ def read_lines(format_name: str, text: str) -> tuple[TimedLine, ...]:
             ends = following.start if following is not None and not following.text.strip() else None
             if entry.marks and entry.marks[-1].at >= len(entry.text.rstrip()):
                 ends = entry.marks[-1].ms
+            if ends is not None and entry.start is not None and ends < entry.start:
+                ends = None  # the next time is of a line that is sung before
             found.append(as_timed_line(words, entry.start, ends, exact=bool(entry.marks)))
     return tuple(found)
 
 
 def read(format_name: str, text: str) -> Alignment:
     """Read an alignment; see `melisma.formats.lrc` and `melisma.formats.elrc` for what times its words have."""
-    entries, tags = _parse(format_name, text)
+    sheet = _parse(format_name, text)
+    entries, tags = _sorted(sheet.entries), sheet.tags
     length = _LINE_TAG.match(f"[{tags.get('length', '').strip()}]")
     duration = _tag_ms(length) if length else 0
     ends: list[int | None] = []
@@ -129,7 +138,8 @@ def _words(entry: Entry, end: int | None) -> list[TimedWord]:
     return [replace(word, text=unguard(word.text, _LOOKALIKE)) for word in timed]
 
 
-def _parse(format_name: str, text: str) -> tuple[list[Entry], dict[str, str]]:
+def _parse(format_name: str, text: str) -> _Sheet:
+    """Read every row; the offset is applied, lines stand as they are written."""
     sheet = _Sheet()
     stanza = 0
     numbered = enumerate(rows(opened(text)), 1)
@@ -144,7 +154,8 @@ def _parse(format_name: str, text: str) -> tuple[list[Entry], dict[str, str]]:
     offset = sheet.tags.get("offset", "").strip()
     if offset and not _OFFSET.fullmatch(offset):
         raise FormatError(format_name, f"the offset is no number of milliseconds: {offset[:40]!r}")
-    return _sorted(sheet.entries, int(offset or 0)), sheet.tags
+    sheet.entries = [_moved(entry, int(offset or 0)) for entry in sheet.entries]
+    return sheet
 
 
 def _parse_row(format_name: str, sheet: _Sheet, row: str, stanza: int, number: int) -> None:
@@ -157,6 +168,7 @@ def _parse_row(format_name: str, sheet: _Sheet, row: str, stanza: int, number: i
             raise FormatError(format_name, f"more than {_MAX_REPEATS} time tags on one line", number)
     if starts:
         sheet.has_tag = True
+        sheet.copies = sheet.copies or len(starts) > 1
         text, marks = _split_marks(row[at:])
         if marks and text[: marks[0].at].strip() and marks[0].ms > starts[0]:
             marks = (Mark(0, starts[0]), *marks)  # the line's own tag stands for its first word
@@ -196,15 +208,20 @@ def _tag_ms(tag: re.Match[str]) -> int:
     return milliseconds(first, second, third, fraction)
 
 
-def _sorted(entries: list[Entry], offset: int) -> list[Entry]:
-    """Apply the offset (positive: earlier) and sort by time; a line without a time stays behind the one in front."""
+def _moved(entry: Entry, offset: int) -> Entry:
+    """Apply the offset; positive is earlier."""
+    if entry.start is None:
+        return entry
+    marks = tuple(replace(mark, ms=max(0, mark.ms - offset)) for mark in entry.marks)
+    return replace(entry, start=max(0, entry.start - offset), marks=marks)
+
+
+def _sorted(entries: list[Entry]) -> list[Entry]:
+    """Sort by time; a line without a time stays behind the one in front."""
     keyed: list[tuple[int, Entry]] = []
     last = 0
     for entry in entries:
-        if entry.start is not None:
-            last = max(0, entry.start - offset)
-            marks = tuple(replace(mark, ms=max(0, mark.ms - offset)) for mark in entry.marks)
-            entry = replace(entry, start=last, marks=marks)
+        last = last if entry.start is None else entry.start
         keyed.append((last, entry))
     keyed.sort(key=lambda item: item[0])
     return [entry for _, entry in keyed]

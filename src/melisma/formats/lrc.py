@@ -6,7 +6,8 @@ tag. Lines stand in the order in which they are sung; a backing group that overl
 
 Read: any LRC, enhanced LRC too: metadata tags, ``[offset:]`` (applied; positive is earlier), several time tags on one
 line (copied to each time, sorted). LRC times lines: each word carries the span of its line, from its tag to the next
-one, and the alignment says so in a warning. Kept back and forth: text, line starts, untimed lines, stanzas, language,
+one, and the alignment says so in a warning. As lyrics, lines that have one time each stand as they are written, even
+if their times run backwards. Kept back and forth: text, line starts, untimed lines, stanzas, language,
 length. Lost: word times, confidences, line ends before short pauses, voices, the order of the text. ``[`` and ``<``
 where they would open a tag get an invisible word joiner behind them, taken away again when read.
 """
