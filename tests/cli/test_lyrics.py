@@ -153,6 +153,32 @@ def test_words_are_put_into_lines(runner, here, heard):
     assert "6 words in 2 lines (hybrid), 0 of them in no line" in done.stderr
 
 
+def test_how_far_off_a_word_may_be_and_how_many_can_be_set(runner, here, tmp_path):
+    words = [
+        ("over", 10.0),
+        ("the", 10.5),
+        ("river", 11.0),
+        ("ooh", 12.4),
+        ("under", 16.0),
+        ("the", 16.5),
+        ("moon", 17.0),
+    ]
+    placed = tuple(Word(text, 0, round(1000 * at), round(1000 * at) + 400, 0.9) for text, at in words)
+    heard = Alignment(placed, (Line(0, 7),), 30_000, language="en").save(tmp_path / "heard.json")
+    lrc = tmp_path / "song.lrc"
+    lrc.write_text("[00:10.00]Over the river\n[00:12.00]\n[00:16.00]under the moon\n", encoding="utf-8")
+
+    def said(*options):
+        done = runner.invoke(app, ["lyrics", "regroup", str(heard), str(lrc), "-o", "out.json", "--json", *options])
+        assert done.exit_code == 0, done.stderr
+        found = json.loads(done.stdout)
+        return found["regroup_mode_used"], found["skipped_words"]
+
+    assert said() == ("hybrid", 0)
+    assert said("--tolerance", "0.2") == ("hybrid", 1)
+    assert said("--tolerance", "0.2", "--max-skipped", "0.1") == ("gaps", 1)
+
+
 def test_lyrics_without_times_make_no_lines(runner, here, heard, tmp_path):
     (tmp_path / "plain.txt").write_text("Over the river", encoding="utf-8")
     done = runner.invoke(app, ["lyrics", "regroup", str(heard[0]), str(tmp_path / "plain.txt")])

@@ -156,11 +156,21 @@ def regroup(
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="PATH", help="File or folder, as of melisma align.")
     ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, metavar="SECONDS", help="How far outside of a line's time its words may be.")
+    ] = 1.0,
+    max_skipped: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, metavar="SHARE", help="Of words in no line, beyond which pauses make the lines."
+        ),
+    ] = 0.3,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Put words that were heard into the lines of synced lyrics; every word stays, with its time."""
+    from melisma.aligner.regroup import RegroupConfig
     from melisma.cli import outputs
     from melisma.cli.reading import read_alignment
     from melisma.cli.summary import print_json
@@ -169,7 +179,8 @@ def regroup(
 
     stem, inputs = (lyrics.stem, [lyrics]) if str(alignment) == "-" else (alignment.stem, [alignment, lyrics])
     targets = outputs.plan(stem, outputs.split_names(format), output, inputs)
-    made = into_lines(read_alignment(alignment, from_format), read(lyrics))
+    config = RegroupConfig(tolerance_s=tolerance, max_skipped_ratio=max_skipped)
+    made = into_lines(read_alignment(alignment, from_format), read(lyrics), config)
     outputs.write_all(targets, lambda name: outputs.render(made.alignment, name))
     found, fit = made.regrouped, made.fit
     facts = {
