@@ -164,7 +164,7 @@ class Composer:
         power, lines = self._sing(some, rng)
         active = (power.sum(axis=1) > 0).astype(np.float32)
         if rng.random() < 0.5:
-            power = _reverberant(power, rng)
+            power = reverberant(power, rng)
         if rng.random() < 0.5:
             power = power + self._others(power, active, some, rng)
         mixed = self._mixer.among_music(power, active, 1.0, rng)
@@ -172,7 +172,7 @@ class Composer:
 
     def _sing(self, some: list[Sentence], rng: np.random.Generator) -> tuple[Float32, list[TrueLine]]:
         """Sing sentences one after the other, from the gap before the first to the gap after the last."""
-        parts, lines, at = [_silence(rng.uniform(1, 20))], [], 0
+        parts, lines, at = [silence(rng.uniform(1, 20))], [], 0
         warp, colour = 1 + rng.uniform(-0.12, 0.12), augment.random_colour(6.0, rng)
         for which, repeats in _script(len(some), rng):
             at = sum(map(len, parts))
@@ -180,9 +180,9 @@ class Composer:
             power = augment.power_of(augment.warp_bands(log_power, warp)) * np.exp(colour)
             louder = 10 ** (rng.uniform(-4, 4) / 10) / (power.sum(axis=1).mean() + features.FLOOR)
             parts.append(power * np.float32(louder))
-            lines += _lines(some[which], owners, at, repeats, rng)
+            lines += lines_of(some[which], owners, at, repeats, rng)
             long = rng.random() < 0.12
-            parts.append(_silence(rng.uniform(4, 30) if long else rng.exponential(0.7)))
+            parts.append(silence(rng.uniform(4, 30) if long else rng.exponential(0.7)))
         return np.concatenate(parts), lines
 
     def _others(self, power: Float32, active: Float32, some: list[Sentence], rng: np.random.Generator) -> Float32:
@@ -215,17 +215,17 @@ def _script(n: int, rng: np.random.Generator) -> list[tuple[int, int]]:
     return out
 
 
-def _silence(seconds: float) -> Float32:
+def silence(seconds: float) -> Float32:
     return np.zeros((int(seconds * _PER_S), features.N_MELS), np.float32)
 
 
-def _reverberant(power: Float32, rng: np.random.Generator) -> Float32:
+def reverberant(power: Float32, rng: np.random.Generator) -> Float32:
     decay = 10 ** (-6 / (rng.uniform(0.2, 2) * _PER_S))
     wet = 10 ** (-rng.uniform(3, 15) / 10) * (1 - decay)
     return np.asarray(power + lfilter([0, wet], [1, -decay], power, axis=0), np.float32)
 
 
-def _lines(sentence: Sentence, owners: Int16, at: int, repeats: int, rng: np.random.Generator) -> list[TrueLine]:
+def lines_of(sentence: Sentence, owners: Int16, at: int, repeats: int, rng: np.random.Generator) -> list[TrueLine]:
     """Say where the words of a bent sentence are heard to begin, and break it into lines of three to eight words."""
     labels = sentence.clip.labels
     begins = np.full(len(labels), np.nan)

@@ -1,28 +1,44 @@
 """Songs whose lyrics are not what is sung, one fault each, with the truth about every word; for `faults.py`.
 
-As in `doubtful_songs.py`, none is a real song: clips of speakers that the trainer holds out, as recorded or made to sing by
-WORLD, are strung together to verses and choruses as mel powers, among music. What is sung and what is written are two
-scripts of the same blocks; each fault makes them differ in one way, or adds a sound that no lyrics mention.
+As in `doubtful_songs.py`, none is a real song: clips of speakers that the trainer holds out, as recorded or made to
+sing by WORLD, are strung together to verses and choruses as mel powers, among music. What is sung and what is written
+are two scripts of the same blocks; each fault makes them differ in one way, or adds a sound that no lyrics mention.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from doubtful_songs import Composer, Sentence, TrueLine, heard, misheard
-from doubtful_songs import _lines as lines_of
-from doubtful_songs import _reverberant as reverberant
-from doubtful_songs import _silence as silence
+from doubtful_songs import (
+    NEVER_SUNG,
+    Composer,
+    Sentence,
+    TrueLine,
+    TrueWord,
+    heard,
+    lines_of,
+    misheard,
+    reverberant,
+    silence,
+)
 
 from melisma.core.records import Emission, Float32, LyricLine, Lyrics, Tokens
 from melisma.models import features
 from melisma.train import augment
+from melisma.train.corpus import Int16
 from melisma.train.rows import bend
 
 _PER_S = 100  # feature frames
 _SUNG = ("V1", "C", "V2", "C", "V3", "C")
+_BLOCKS = ("V1", "C", "V2", "V3", "X", "Y", "X2", "Y2")  # the last four are for what is never sung
+_FEWEST = 30  # sentences to choose from for a song
+_IN_A_GROUP = 4  # words at most
+ORDER, LESS_OFTEN = "verses in another order", "chorus sung less often"
+# Of a chorus that is written four times and sung twice, the times that each copy may stand at: the one in the middle
+# of the song at none, either of the two at its end at the last.
+_LESS_OFTEN_AT = (slice(0, 1), slice(0, 0), slice(1, None), slice(1, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +133,9 @@ FAULTS: dict[str, Callable[[Plan, np.random.Generator], None]] = {
     "none": _none,
     "lines never sung": _unsung,
     "lines missing": _missing,
-    "verses in another order": _order,
+    ORDER: _order,
     "chorus sung more often": _more,
-    "chorus sung less often": _fewer,
+    LESS_OFTEN: _fewer,
     "chorus written once": _once,
     "another song": _wrong,
     "ad-libs": _adlibs,
@@ -132,10 +148,42 @@ FAULTS: dict[str, Callable[[Plan, np.random.Generator], None]] = {
 
 @dataclass(slots=True)
 class _Block:
-    """Lines of a block, each with its sentence, and the times at which they were sung, filled while singing."""
+    """The sentences of a block, and its lines each time that it was sung."""
 
     sentences: list[int]
-    times: list[list[TrueLine]] = field(default_factory=list)  # one entry per time sung
+    times: list[list[TrueLine]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A word of the lyrics: how it is written and spelt, when it is sung, by whom, and whether a copy may do for it."""
+
+    text: str
+    spelt: tuple[int, ...]
+    starts_s: tuple[float, ...]
+    backing: bool = False
+    spare: bool = False
+
+
+@dataclass(slots=True)
+class _Recording:
+    """What sounds, part after part, and over them; frames are `_PER_S` a second."""
+
+    parts: list[Float32]
+    over: list[tuple[int, Float32]] = field(default_factory=list)  # from a frame on
+    groups: dict[tuple[str, int, int], TrueLine] = field(default_factory=dict)  # of (block, turn, line)
+
+    @property
+    def now(self) -> int:
+        """The frame at which the next part begins."""
+        return sum(map(len, self.parts))
+
+    def power(self) -> Float32:
+        """Everything together, float32 [n_frames, n_mels]."""
+        whole = np.concatenate(self.parts)
+        for begin, sound in self.over:
+            whole[begin : begin + len(sound)] += sound[: max(0, len(whole) - begin)]
+        return whole
 
 
 class FaultComposer(Composer):
@@ -145,17 +193,18 @@ class FaultComposer(Composer):
         """Make a song: the same for the same pool, seed, number and fault."""
         rng = np.random.default_rng([self._seed, 31, number])
         some = self._beside[str(rng.choice(self._languages))]
-        if len(some) < 30:
-            some = [*some, *(self._pool[int(i)] for i in rng.integers(len(self._pool), size=30 - len(some)))]
+        if len(some) < _FEWEST:  # then languages follow each other
+            some = [*some, *(self._pool[int(i)] for i in rng.integers(len(self._pool), size=_FEWEST - len(some)))]
         plan = Plan()
         FAULTS[fault](plan, rng)
-        order = rng.permutation(len(some)).tolist()
-        names = ["V1", "C", "V2", "V3", "X", "Y", "X2", "Y2"]
-        blocks = {}
-        for name in names:
-            n = int(rng.integers(2, 5))
-            blocks[name], order = _Block(order[:n]), order[n:] or rng.permutation(len(some)).tolist()
-        power, groups = self._perform(plan, blocks, some, rng)
+        blocks = _blocks(len(some), rng)
+        recording = self._perform(plan, blocks, some, rng)
+        emission = heard(self._mixed(plan, recording.power(), rng), self._engine)
+        lines = list(_lyrics(fault, plan, blocks, some, recording, rng))
+        return _given(fault, kind, emission, lines, rng)
+
+    def _mixed(self, plan: Plan, power: Float32, rng: np.random.Generator) -> Float32:
+        """Put the voices among music, in a hall or not, and let all of it fade."""
         active = (power.sum(axis=1) > 0).astype(np.float32)
         if rng.random() < 0.5:
             power = reverberant(power, rng)
@@ -163,131 +212,162 @@ class FaultComposer(Composer):
         if plan.fade_s:
             n = int(plan.fade_s * _PER_S)
             mixed[-n:] *= 10 ** (-4 * np.linspace(0, 1, n, dtype=np.float32)[:, None])
-        return self._given(fault, kind, heard(mixed, self._engine), plan, blocks, some, groups, rng)
+        return mixed
 
-    def _voice(self, sentence: Sentence, colour: np.ndarray, warp: float, rng: np.random.Generator):
+    def _voice(
+        self, sentence: Sentence, colour: Float32, warp: float, rng: np.random.Generator
+    ) -> tuple[Float32, Int16]:
+        """Sing a sentence at a level of 1: mel powers, and which of its phones each frame belongs to."""
         log_power, owners = bend(sentence.clip, self._config, 1.0, rng)
         power = augment.power_of(augment.warp_bands(log_power, warp)) * np.exp(colour)
         return power / (power.sum(axis=1).mean() + features.FLOOR), owners
 
-    def _perform(self, plan: Plan, blocks: dict[str, _Block], some: list[Sentence], rng: np.random.Generator):
-        parts, at = [silence(rng.uniform(1, 12))], 0
+    def _stranger(self, sentence: Sentence, rng: np.random.Generator) -> tuple[Float32, Int16]:
+        """Let somebody with a voice of their own sing or speak a sentence."""
+        return self._voice(sentence, augment.random_colour(6.0, rng), 1 + rng.uniform(-0.12, 0.12), rng)
+
+    def _perform(
+        self, plan: Plan, blocks: dict[str, _Block], some: list[Sentence], rng: np.random.Generator
+    ) -> _Recording:
+        """Sing all blocks in order; note when each line was sung."""
+        out = _Recording([silence(rng.uniform(1, 12))])
         warp, colour = 1 + rng.uniform(-0.12, 0.12), augment.random_colour(6.0, rng)
         if plan.intro_s:
             talk: list[Float32] = []
             while sum(map(len, talk)) < plan.intro_s * _PER_S:
-                sentence = some[int(rng.integers(len(some)))]
-                talk += [self._voice(sentence, augment.random_colour(6.0, rng), 1 + rng.uniform(-0.12, 0.12), rng)[0]]
-            parts += [*talk, silence(2)]
-        over: list[tuple[int, Float32]] = []
-        groups: dict[tuple[str, int, int], TrueLine] = {}
+                talk.append(self._stranger(some[int(rng.integers(len(some)))], rng)[0])
+            out.parts += [*talk, silence(2)]
         for k, name in enumerate(plan.sung):
-            block = blocks[name]
             if k == len(plan.sung) // 2 and plan.gap_s:
-                parts.append(silence(plan.gap_s))
+                out.parts.append(silence(plan.gap_s))
             sung: list[TrueLine] = []
-            for which in block.sentences:
-                at = sum(map(len, parts))
+            for which in blocks[name].sentences:
+                at = out.now
                 power, owners = self._voice(some[which], colour, warp, rng)
-                parts.append(power * np.float32(10 ** (rng.uniform(-4, 4) / 10)))
-                rng_lines = np.random.default_rng([which, 5])  # a sentence breaks into the same lines every time
-                lines = lines_of(some[which], owners, at, 0, rng_lines)
+                out.parts.append(power * np.float32(10 ** (rng.uniform(-4, 4) / 10)))
+                sung += lines_of(some[which], owners, at, 0, _breaks(which))
                 if plan.backing and rng.random() < plan.backing:
-                    other = some[int(rng.integers(len(some)))]
-                    sound, own = self._voice(other, augment.random_colour(6.0, rng), 1 + rng.uniform(-0.12, 0.12), rng)
-                    words = lines_of(other, own, at + len(power) // 3, 0, np.random.default_rng(0))[0].words[:4]
-                    stop = len(own) if len(words) == len(other.words) else int(
-                        np.flatnonzero(own == other.words[len(words)][0])[:1].sum() or len(own)
-                    )
-                    over.append((at + len(power) // 3, sound[:stop] * np.float32(10 ** (rng.uniform(-6, 0) / 10))))
-                    groups[name, len(block.times), len(sung) + len(lines) - 1] = TrueLine(words)
-                sung += lines
+                    key = name, len(blocks[name].times), len(sung) - 1
+                    out.groups[key] = self._sing_over(out, at + len(power) // 3, some, rng)
                 if rng.random() < plan.adlibs:
                     shout = self._voice(some[int(rng.integers(len(some)))], colour, warp, rng)[0]
-                    parts += [silence(0.3), shout[: int(rng.uniform(1, 4) * _PER_S)]]
-                parts.append(silence(rng.uniform(4, 20) if rng.random() < 0.08 else rng.exponential(0.7)))
-            block.times.append(sung)
-            parts.append(silence(rng.uniform(0.5, 6)))
-        whole = np.concatenate(parts)
-        for begin, sound in over:
-            whole[begin : begin + len(sound)] += sound[: max(0, len(whole) - begin)]
-        return whole, groups
+                    out.parts += [silence(0.3), shout[: int(rng.uniform(1, 4) * _PER_S)]]
+                out.parts.append(silence(rng.uniform(4, 20) if rng.random() < 0.08 else rng.exponential(0.7)))
+            blocks[name].times.append(sung)
+            out.parts.append(silence(rng.uniform(0.5, 6)))
+        return out
 
-    def _given(self, fault, kind, emission, plan, blocks, some, groups, rng) -> FaultySong:
-        """Write the lyrics down."""
-        texts: list[LyricLine] = []
-        spelt: list[tuple[int, ...]] = []
-        starts: list[tuple[float, ...]] = []
-        backing: list[bool] = []
-        spare: list[bool] = []
-        used: dict[str, int] = {}
-        n_written = {name: plan.written.count(name) for name in blocks}
-        for stanza, name in enumerate(plan.written):
-            block = blocks[name]
-            turn = used.get(name, 0)
-            used[name] = turn + 1
-            if block.times:
-                # Written as often as sung: each has its own time. Otherwise any of the times is right.
-                same = n_written[name] == len(block.times)
-                times = [block.times[turn]] if same else block.times
-                lines = block.times[0]
-                if fault == "chorus sung less often" and name == "C":
-                    # The second of four is not sung; of the last two, one is.
-                    times = [block.times[:1], [], block.times[1:], block.times[1:]][turn]
-            else:
-                rng_lines = [np.random.default_rng([which, 5]) for which in block.sentences]
-                lines = [
-                    one
-                    for which, r in zip(block.sentences, rng_lines, strict=True)
-                    for one in lines_of(some[which], np.repeat(np.arange(len(some[which].clip.labels)), 8), 0, 0, r)
-                ]
-                times = []
-            for number, line in enumerate(lines):
-                if rng.random() < plan.drop_lines:
-                    continue
-                words = [(w.spelt, tuple(t[number].words[i].start_s for t in times)) for i, w in enumerate(line.words)]
-                group = groups.get((name, turn, number))
-                texts.append(LyricLine(("w",) * len(words) + _parentheses(group), stanza))
-                spelt += [w for w, _ in words]
-                starts += [t for _, t in words]
-                backing += [False] * len(words)
-                spare += [fault == "chorus sung less often" and name == "C" and turn > 1] * len(words)
-                if group:
-                    spelt += [w.spelt for w in group.words]
-                    starts += [(w.start_s,) for w in group.words]
-                    backing += [True] * len(group.words)
-                    spare += [False] * len(group.words)
-                if rng.random() < plan.strange_lines:
-                    strange = [some[int(rng.integers(len(some)))].clip.labels for _ in range(1)][0]
-                    strange = tuple(int(x) for x in strange[: int(rng.integers(8, 25))])
-                    cut = [strange[i : i + 4] for i in range(0, len(strange), 4)]
-                    texts.append(LyricLine(("w",) * len(cut), stanza))
-                    spelt += cut
-                    starts += [()] * len(cut)
-                    backing += [False] * len(cut)
-                    spare += [False] * len(cut)
-        true = [TrueLine(tuple(_W(s) for s in spelt))]
-        mis = misheard(true, rng.uniform(0, 0.1), len(emission.labels), rng)[0].words
-        tokens = Tokens(
-            np.array([x for w in mis for x in w.spelt], np.int64),
-            np.array([i for i, w in enumerate(mis) for _ in w.spelt], np.int64),
-            np.array([k for k, line in enumerate(texts) for _ in line.words], np.int64),
-        )
-        return FaultySong(
-            fault, kind, emission, tokens, Lyrics(tuple(texts)), tuple(starts), np.array(backing), np.array(spare)
-        )
+    def _sing_over(self, out: _Recording, at: int, some: list[Sentence], rng: np.random.Generator) -> TrueLine:
+        """Let somebody else sing a few words over what sounds from frame `at` on; return them."""
+        other = some[int(rng.integers(len(some)))]
+        sound, owners = self._stranger(other, rng)
+        words = lines_of(other, owners, at, 0, np.random.default_rng(0))[0].words[:_IN_A_GROUP]
+        stop = len(owners)
+        if len(words) < len(other.words):
+            after = np.flatnonzero(owners == other.words[len(words)][0])
+            stop = int(after[0]) if len(after) and after[0] else stop
+        out.over.append((at, sound[:stop] * np.float32(10 ** (rng.uniform(-6, 0) / 10))))
+        return TrueLine(words)
 
 
-def _W(spelt):
-    from doubtful_songs import TrueWord
+def _blocks(n_sentences: int, rng: np.random.Generator) -> dict[str, _Block]:
+    """Draw two to four sentences for each block."""
+    order = rng.permutation(n_sentences).tolist()
+    out: dict[str, _Block] = {}
+    for name in _BLOCKS:
+        n = int(rng.integers(2, 5))
+        out[name], order = _Block(order[:n]), order[n:] or rng.permutation(n_sentences).tolist()
+    return out
 
-    return TrueWord(tuple(spelt), float("nan"))
+
+def _breaks(which: int) -> np.random.Generator:
+    """Return the dice that break a sentence into lines: into the same ones every time."""
+    return np.random.default_rng([which, 5])
 
 
-def _parentheses(group: TrueLine | None) -> tuple[str, ...]:
+def _lyrics(
+    fault: str,
+    plan: Plan,
+    blocks: dict[str, _Block],
+    some: list[Sentence],
+    recording: _Recording,
+    rng: np.random.Generator,
+) -> Iterator[tuple[int, list[_Written]]]:
+    """Write the lyrics down, a stanza and its words for each line."""
+    for stanza, name in enumerate(plan.written):
+        block, turn = blocks[name], plan.written[:stanza].count(name)
+        times, spare = _times(fault, block, turn, plan.written.count(name))
+        lines = block.times[0] if block.times else _never_sung(block, some)
+        for number, line in enumerate(lines):
+            if rng.random() < plan.drop_lines:
+                continue
+            group = recording.groups.get((name, turn, number))
+            own = [
+                _Written("w", word.spelt, tuple(time[number].words[i].start_s for time in times), spare=spare)
+                for i, word in enumerate(line.words)
+            ]
+            yield stanza, [*own, *_in_parentheses(group)]
+            if rng.random() < plan.strange_lines:
+                yield stanza, _strange(some, rng)
+
+
+def _times(fault: str, block: _Block, turn: int, n_written: int) -> tuple[list[list[TrueLine]], bool]:
+    """Return the times at which a copy of a block may stand, and whether another copy may do for it.
+
+    Written as often as sung, each copy has its own time; otherwise, or where verses have changed places around them,
+    copies cannot be told apart, and any time is right.
+    """
+    if not block.times:
+        return [], False
+    if fault == LESS_OFTEN and n_written > len(block.times):
+        return block.times[_LESS_OFTEN_AT[turn]], turn > 1
+    return block.times[turn : turn + 1] if n_written == len(block.times) and fault != ORDER else block.times, False
+
+
+def _never_sung(block: _Block, some: list[Sentence]) -> list[TrueLine]:
+    """Break the sentences of a block that nobody sings into lines."""
+    out: list[TrueLine] = []
+    for which in block.sentences:
+        owners = np.repeat(np.arange(len(some[which].clip.labels)), 8).astype(np.int16)
+        out += lines_of(some[which], owners, 0, 0, _breaks(which))
+    return out
+
+
+def _strange(some: list[Sentence], rng: np.random.Generator) -> list[_Written]:
+    """Write a line of phones that nobody sings here, four to a word."""
+    labels = some[int(rng.integers(len(some)))].clip.labels.tolist()[: int(rng.integers(8, 25))]
+    return [_Written("w", tuple(labels[i : i + 4]), ()) for i in range(0, len(labels), 4)]
+
+
+def _in_parentheses(group: TrueLine | None) -> list[_Written]:
     if group is None:
-        return ()
-    words = ["w"] * len(group.words)
-    words[0] = "(" + words[0]
-    words[-1] += ")"
-    return tuple(words)
+        return []
+    last = len(group.words) - 1
+    return [
+        _Written("(" * (i == 0) + "w" + ")" * (i == last), word.spelt, (word.start_s,), backing=True)
+        for i, word in enumerate(group.words)
+    ]
+
+
+def _given(
+    fault: str, kind: str, emission: Emission, lines: list[tuple[int, list[_Written]]], rng: np.random.Generator
+) -> FaultySong:
+    """Put together what the aligner is given; some phones are not as spelt."""
+    words = [word for _, line in lines for word in line]
+    true = [TrueLine(tuple(TrueWord(word.spelt, NEVER_SUNG) for word in words))]
+    spelt = [word.spelt for word in misheard(true, rng.uniform(0, 0.1), len(emission.labels), rng)[0].words]
+    tokens = Tokens(
+        np.array([label for word in spelt for label in word], np.int64),
+        np.array([i for i, word in enumerate(spelt) for _ in word], np.int64),
+        np.array([k for k, (_, line) in enumerate(lines) for _ in line], np.int64),
+    )
+    return FaultySong(
+        fault=fault,
+        kind=kind,
+        emission=emission,
+        tokens=tokens,
+        lyrics=Lyrics(tuple(LyricLine(tuple(word.text for word in line), stanza) for stanza, line in lines)),
+        starts_s=tuple(word.starts_s for word in words),
+        backing=np.array([word.backing for word in words]),
+        spare=np.array([word.spare for word in words]),
+    )
