@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 import melisma
+from melisma.aligner import decoder
 from melisma.core.records import Alignment
 from melisma.synth.songs import song_of_length
 
@@ -87,6 +88,24 @@ def test_right_times_bring_lost_words_back(tmp_path):
     song = sung(tmp_path, 1)
     assert (song.off_s(song.plain) > 1.0).sum() >= 4
     assert (song.off_s(song.aligned(tapped(song))) > 1.0).sum() <= 2
+
+
+def test_lyrics_that_are_not_refused_without_their_times_are_not_refused_for_them(tmp_path, monkeypatch):
+    song = sung(tmp_path, 1)
+    search, scores = decoder._route, []
+
+    def noted(emission, tokens, *others):
+        found = search(emission, tokens, *others)
+        scores.append(found.path.score / len(tokens.ids))
+        return found
+
+    monkeypatch.setattr(decoder, "_FEW_SURE", 1.1)  # so that every song is held against gibberish
+    monkeypatch.setattr(decoder, "_route", noted)
+    made = song.aligned(tapped(song))
+    plain, gibberish, guided = scores[:3]
+    assert guided < plain  # what windows cost is part of the score
+    monkeypatch.setattr(decoder, "_LIKE_GIBBERISH", (plain + guided) / 2 - gibberish)
+    assert song.aligned(tapped(song)).words == made.words
 
 
 def test_lines_without_times_are_no_worse_for_it(song):

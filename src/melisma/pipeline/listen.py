@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from melisma.aligner import words
-from melisma.aligner.decoder import DecoderConfig, decode_words
+from melisma.aligner.decoder import Decoded, DecoderConfig, decode_words
 from melisma.aligner.guided import decode_guided
 from melisma.aligner.match import place_heard
+from melisma.aligner.synced import LineWindow
 from melisma.aligner.transcript import transcript
 from melisma.core.errors import (
     EngineError,
@@ -92,9 +93,13 @@ def _emit(engine: EmittingEngine, task: Task, tell: Tell) -> Placed:
     with calling(engine), lent(engine) as loaded, calling(engine):
         emission = loaded.emit(task.waveform, lambda share: tell("listen", share))
     tell("align", 0.0)
-    found = decode_guided(
-        lambda windows: decode_words(emission, tokens, lyrics, task.decoder, windows), lyrics, task.waveform.duration_s
-    )
+
+    def decode(windows: Sequence[LineWindow]) -> Decoded:
+        # Windows come of a search without them that has not refused the lyrics: they shall not be refused for those.
+        config = replace(task.decoder, refuse=task.decoder.refuse and not windows)
+        return decode_words(emission, tokens, lyrics, config, windows)
+
+    found = decode_guided(decode, lyrics, task.waveform.duration_s)
     decoded = found.decoded
     tell("align", 1.0)
     return Placed(
