@@ -263,8 +263,9 @@ def test_a_piece_that_fails_once_does_not_lose_the_others(server, config):
 
 def test_a_fault_that_stays_ends_after_the_attempts(server, config, song):
     server.script = [fails(500)] * 9
-    with pytest.raises(EngineFailed, match="openai_http answers 500, 3 times"):
+    with pytest.raises(EngineFailed, match="openai_http answers 500, 3 times") as raised:
         transcribe(config, song)
+    assert raised.type is EngineFailed  # what a log line says of it
     assert len(server.asked) == 3
 
 

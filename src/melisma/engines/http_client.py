@@ -155,16 +155,22 @@ def upload(config: ServerConfig, audio: bytes, fields: Mapping[str, str | list[s
         wait = error.wait_s + random.SystemRandom().uniform(0, config.wait_jitter_s)
         return wait if wait < left else False
 
-    for attempt in stamina.retry_context(
-        on=again,
-        attempts=config.attempts,
-        timeout=max(0.001, deadline - time.monotonic()),
-        wait_initial=config.wait_initial_s,
-        wait_max=config.wait_max_s,
-        wait_jitter=config.wait_jitter_s,
-    ):
-        with attempt:
-            return _once(config, audio, fields, deadline)
+    n_tries = 0
+    try:
+        for attempt in stamina.retry_context(
+            on=again,
+            attempts=config.attempts,
+            timeout=max(0.001, deadline - time.monotonic()),
+            wait_initial=config.wait_initial_s,
+            wait_max=config.wait_max_s,
+            wait_jitter=config.wait_jitter_s,
+        ):
+            with attempt:
+                n_tries += 1
+                return _once(config, audio, fields, deadline)
+    except _Again as error:
+        said = f"{error}, {n_tries} times" if n_tries > 1 else str(error)
+        raise (EngineTimeout if isinstance(error, EngineTimeout) else EngineFailed)(said) from error
     raise AssertionError("stamina ends with a result or an error")
 
 
@@ -235,7 +241,7 @@ def _overloaded(config: ServerConfig, response: httpx.Response, said: str) -> En
     wait = retry_after(response.headers.get("retry-after"))
     if wait is not None and wait > config.max_wait_s:
         return EngineFailed(f"{said} and asks to come back in {wait:.0f} s")
-    fault = _Overloaded(f"{said}, {config.attempts} times" if config.attempts > 1 else said)
+    fault = _Overloaded(said)
     fault.wait_s = wait
     return fault
 
