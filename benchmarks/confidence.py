@@ -1,13 +1,13 @@
-"""Fit and judge the weights of `melisma.aligner.confidence` on made-up songs; print them and how honest they are.
+"""Fit and judge what `melisma.aligner.confidence` makes of a song: how sure its words are, and how far off.
 
-    python benchmarks/confidence.py [--songs 38] [--cache FOLDER]
-    python benchmarks/confidence.py --judge ../shared/songs
+    python benchmarks/confidence.py [--songs 38] [--faulty 6] [--cache FOLDER] [--real ../shared/songs] [--plot FILE]
 
-The songs are those of `doubtful_songs.py`. A word is right if its onset is within 0.3 s of the truth. The line
-`WEIGHTS = …` is to be pasted; it is fitted on all songs that come with their own lyrics. The tables say what such
-weights are worth: fitted on every other song and judged on the rest; fitted on two kinds of songs and judged on the
-third; with one witness left out. `--judge` fits nothing: it aligns real songs with the weights as shipped, says what
-their confidence is worth, and how sure whole songs are with their own lyrics and with those of the next.
+Made-up songs with doubtful lyrics (`doubtful_songs.py`) and with one fault each (`faulty_songs.py`) are searched as
+songs are: passages left out, a second pass, backing voices. A word is right if its onset is within 0.3 s of where it
+is sung, and wrong if nobody sings it; its error is that of the onset, 5 s at most, where it is sung. Every other song
+is fitted, and the line `CALIBRATION = …` to be pasted; the rest is judged, with the weights that ship. Songs with
+the lyrics of another take no part: that is for the gate to say (`gate.py`). `--real` fits nothing: it aligns real
+songs, each a folder with audio, lyrics.txt, gold.csv and meta.json, and says what the shipped weights are worth there.
 """
 
 from __future__ import annotations
@@ -17,61 +17,135 @@ import csv
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
-from doubtful_songs import ANOTHERS, AS_SUNG, DAMAGED, Song, songs
-from scipy.optimize import minimize
+from doubtful_songs import ANOTHERS, held_out, load_noise, sentences, songs, sung
+from faulty_songs import FAULTS, FaultComposer
+from scipy.optimize import minimize, nnls
 
-from melisma.aligner import confidence, words
-from melisma.aligner.confidence import WEIGHTS, WITHIN_S, Weights
-from melisma.aligner.search import search
-from melisma.core.records import Alignment
+from melisma.aligner import words
+from melisma.aligner.confidence import (
+    CALIBRATION,
+    FURTHEST_S,
+    WITHIN_S,
+    Calibration,
+    Context,
+    calibrated,
+    expected_errors_s,
+)
+from melisma.aligner.decoder import DecoderConfig, decode_words
+from melisma.core.errors import InputError
+from melisma.core.records import Emission, Lyrics, Tokens, Word
 from melisma.engines.phone import PhoneEngine
-from melisma.metrics.alignment import onset_errors
 from melisma.pipeline.align import align
 
 SHARED = Path(os.environ.get("MELISMA_SHARED") or Path(__file__).resolve().parents[1] / "../shared").resolve()
 CACHE = Path(tempfile.gettempdir()) / "melisma-confidence"
-WITNESSES = tuple(field.name for field in fields(Weights))[1:]
-_STEPS = (0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.01)
+ANOTHER = "another song"
+WEIGHED = tuple(field.name for field in fields(Calibration))[:6]
+_STEPS = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.01)
+_STEPS_MS = (0, 100, 125, 150, 200, 300, 500, 1000, 2000, 5001)
+_LOOK_AGAIN = ("searched again, or a backing voice", "in the first search")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A made-up song; `starts_s` holds per word every time at which it is sung."""
+
+    name: str
+    emission: Emission
+    tokens: Tokens
+    lyrics: Lyrics
+    starts_s: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A song whose words were placed: what is known of them, float32 [n_words, 4], and whether they are right."""
+    """A song that was searched: what is known of the words that were placed, and their errors in s, [n_words]."""
 
-    kind: str
-    text: str
-    known: np.ndarray
-    right: np.ndarray
-
-
-def case(song: Song) -> Case:
-    """Align a song."""
-    path = search(song.emission, song.tokens)
-    placed = words.words(path, song.emission, song.tokens, song.lyrics)
-    ends = np.array([w.end // song.emission.timebase.stride for w in placed], np.int64)
-    known = words.evidence(path, song.emission, song.tokens, ends).columns()
-    off = np.abs(np.array([w.start_s for w in placed]) - song.starts_s)
-    return Case(song.kind, song.text, known, off <= WITHIN_S)  # false for what is never sung
+    name: str
+    context: Context
+    errors_s: np.ndarray
 
 
-def pooled(cases: Sequence[Case]) -> tuple[np.ndarray, np.ndarray]:
-    """Put the words of all songs together."""
-    return np.concatenate([c.known for c in cases]), np.concatenate([c.right for c in cases])
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Words with what is said of them, in probability and ms, and their true errors in s, all [n_words]."""
+
+    confidence: np.ndarray
+    expected_ms: np.ndarray
+    errors_s: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether each is within 0.3 s."""
+        return self.errors_s <= WITHIN_S
+
+    @property
+    def observed_ms(self) -> np.ndarray:
+        """Their errors as they count, NaN for what nobody sings."""
+        return 1000 * np.where(np.isfinite(self.errors_s), np.minimum(self.errors_s, FURTHEST_S), np.nan)
+
+    @property
+    def sung(self) -> Judged:
+        """Those that somebody sings."""
+        return self.some(np.isfinite(self.errors_s))
+
+    def some(self, which: np.ndarray) -> Judged:
+        """Return those words alone."""
+        return Judged(self.confidence[which], self.expected_ms[which], self.errors_s[which])
 
 
-def fit(cases: Sequence[Case], leave_out: str = "") -> Weights:
-    """Fit by logistic regression; no weight is negative, and silence under a word must speak against it.
+def made_up(n_songs: int, n_faulty: int, cache: Path, engine: PhoneEngine) -> Iterator[Made]:
+    """Make `n_songs` doubtful songs of each kind, and `n_faulty` of each kind with each fault."""
+    for song in songs(n_songs, SHARED, cache, engine):
+        starts = tuple(() if np.isnan(at) else (float(at),) for at in song.starts_s)
+        name = ANOTHER if song.text == ANOTHERS else f"{song.kind}, lyrics {song.text}"
+        yield Made(name, song.emission, song.tokens, song.lyrics, starts)
+    manifest = held_out(SHARED / "corpus", cache, engine)
+    music = [piece for piece in load_noise(SHARED / "noise", cache, 1) if piece.kind == "music"]
+    for seed, (kind, path) in enumerate({"spoken": manifest, "sung": sung(manifest, cache, hours=0.3)}.items()):
+        composer = FaultComposer(sentences(path, cache, engine), music, engine, seed)
+        for which, fault in enumerate(FAULTS):
+            for number in range(n_faulty):
+                one = composer.faulty(100 * which + number, fault, kind)
+                name = ANOTHER if fault == ANOTHER else f"{kind}, one fault each"
+                yield Made(name, one.emission, one.tokens, one.lyrics, one.starts_s)
 
-    Songs with the lyrics of another take no part: that is for the whole song to say, not for the word.
-    """
-    known, right = pooled([c for c in cases if c.text != ANOTHERS])
-    sign = np.where(right, 1, -1)
+
+def case(song: Made) -> Case:
+    """Search a song, and listen to what is known of its words before anything is calibrated."""
+    with mock.patch.object(words, "settled", wraps=words.settled) as settled:
+        placed = decode_words(song.emission, song.tokens, song.lyrics, DecoderConfig(refuse=False)).words
+    before, first = settled.call_args_list[-1].args if settled.called else (placed, placed)
+    own = [
+        i
+        for i in np.unique(song.tokens.word).tolist()
+        if not placed[i].unsung and not any(np.isnan(at) for at in song.starts_s[i])
+    ]
+    context = Context(
+        np.array([before[i].confidence for i in own], np.float32),
+        np.array([before[i].expected_error_ms for i in own], np.float32) / 1000,
+        np.array([before[i] is not first[i] for i in own], np.bool_),
+        sum(word.unsung for word in placed) / len(placed),
+    )
+    return Case(song.name, context, np.array([_off_s(placed[i], song.starts_s[i]) for i in own]))
+
+
+def _off_s(word: Word, starts_s: Sequence[float]) -> float:
+    return min((abs((word.start_s or 0.0) - at) for at in starts_s), default=np.inf)
+
+
+def fit(cases: Sequence[Case]) -> Calibration:
+    """Fit by logistic regression, then by least squares of relative errors; no weight is negative."""
+    known = np.concatenate([c.context.columns() for c in cases]).astype(np.float64)
+    errors_s = np.concatenate([c.errors_s for c in cases])
+    sign = np.where(errors_s <= WITHIN_S, 1, -1)
 
     def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
         score = sign * (x[0] + known @ x[1:])
@@ -79,16 +153,26 @@ def fit(cases: Sequence[Case], leave_out: str = "") -> Weights:
         gradient = np.concatenate([[slope.sum()], known.T @ slope]) + 2e-4 * x
         return float(np.mean(np.logaddexp(0, -score)) + 1e-4 * np.sum(x**2)), gradient
 
-    least = {name: 0.1 if name == "voice" else 0.0 for name in WITNESSES}
-    bounds = [(0.0, 0.0) if name == leave_out else (least[name], None) for name in WITNESSES]
-    best = minimize(loss, np.zeros(1 + len(WITNESSES)), jac=True, bounds=[(None, None), *bounds])
-    return Weights(*(round(float(v), 3) for v in best.x))
+    bounds = [(None, None), *((0.0, None) for _ in WEIGHED[1:])]
+    best = minimize(loss, np.zeros(len(WEIGHED)), jac=True, bounds=bounds).x
+    sure = 1 / (1 + np.exp(-(best[0] + known @ best[1:])))
+    spread_s = np.minimum(np.concatenate([c.context.spread_s for c in cases]), FURTHEST_S)
+    parts = np.stack([sure, 1 - sure, (1 - sure) * spread_s], axis=1)
+    is_sung = np.isfinite(errors_s)
+    parts, seen = parts[is_sung], np.minimum(errors_s[is_sung], FURTHEST_S)
+    law = nnls(parts, seen)[0]
+    for _ in range(8):  # an error of a second is nothing where two are expected, and much where a tenth is
+        expected = np.maximum(parts @ law, 0.02)
+        law = nnls(parts / expected[:, None], seen / expected)[0]
+    return Calibration(*(round(float(value), 3) for value in (*best, *law)))
 
 
-def given(cases: Sequence[Case], weights: Weights) -> tuple[np.ndarray, np.ndarray]:
-    """Return the confidence of all words, and whether they are right."""
-    known, right = pooled(cases)
-    return confidence.weigh(known, weights), right
+def judged(cases: Sequence[Case], calibration: Calibration = CALIBRATION) -> Judged:
+    """Say what weights say of the words of songs."""
+    sure = [calibrated(c.context, calibration) for c in cases]
+    off = [expected_errors_s(s, c.context.spread_s, calibration) for s, c in zip(sure, cases, strict=True)]
+    errors_s = np.concatenate([c.errors_s for c in cases])
+    return Judged(np.concatenate(sure).astype(np.float64), 1000 * np.concatenate(off).astype(np.float64), errors_s)
 
 
 def area(values: np.ndarray, right: np.ndarray) -> float:
@@ -102,100 +186,135 @@ def area(values: np.ndarray, right: np.ndarray) -> float:
 def calibration_error(values: np.ndarray, right: np.ndarray, n_bins: int = 10) -> float:
     """Return the expected calibration error: mean distance of confidence and share of right words, in equal bins."""
     bins = np.minimum((values * n_bins).astype(np.int64), n_bins - 1)
-    off = np.bincount(bins, values - right, n_bins)
-    return float(np.abs(off).sum() / len(right))
+    return float(np.abs(np.bincount(bins, values - right, n_bins)).sum() / len(right))
 
 
-def summary(values: np.ndarray, right: np.ndarray) -> str:
-    """Write the figures of a set of words as cells of a table; where all are wrong there is no area."""
-    brier = np.mean((values - right) ** 2)
-    curve = f"{area(values, right):.3f}" if 0 < right.sum() < len(right) else "–"
-    scores = f"{curve} | {brier:.4f} | {calibration_error(values, right):.3f}"
-    return f"{len(right)} | {right.mean():.3f} | {values.mean():.3f} | {scores}"
+HEAD = (
+    " words | right | mean confidence | area | Brier | calibration error | mean error, ms | expected, ms |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
 
 
-HEAD = " words | right | mean confidence | area | Brier | calibration error |\n|---|---|---|---|---|---|---|"
+def summary(some: Judged) -> str:
+    """Write the figures of a set of words as cells of a table; where all are right or wrong there is no area."""
+    right, sure = some.right, some.confidence
+    curve = f"{area(sure, right):.3f}" if 0 < right.sum() < len(right) else "–"
+    scores = f"{curve} | {np.mean((sure - right) ** 2):.4f} | {calibration_error(sure, right):.3f}"
+    errors = f"{some.sung.observed_ms.mean():.0f} | {some.sung.expected_ms.mean():.0f}"
+    return f"{len(right):,} | {right.mean():.3f} | {sure.mean():.3f} | {scores} | {errors}"
 
 
-def by_confidence(values: np.ndarray, right: np.ndarray) -> None:
-    """Print how often words of each confidence are right."""
-    print("\n| confidence | words | mean confidence | right |\n|---|---|---|---|")
-    for low, high in pairwise(_STEPS):
-        inside = (values >= low) & (values < high)
-        if inside.any():
-            cells = f"{inside.sum()} | {values[inside].mean():.2f} | {right[inside].mean():.2f}"
-            print(f"| {low:.1f}–{min(high, 1):.1f} | {cells} |")
+def report(cases: Sequence[Case]) -> Judged:
+    """Fit on every other song; print what the shipped weights say of the rest."""
+    fitted, rest = cases[::2], cases[1::2]
+    print(f"CALIBRATION = {fit(fitted)}\n\n| judged on |{HEAD}")
+    for name in sorted({c.name for c in rest}):
+        print(f"| {name} | {summary(judged([c for c in rest if c.name == name]))} |")
+    whole = judged(rest)
+    again = np.concatenate([c.context.again for c in rest])
+    for name, which in zip(_LOOK_AGAIN, (again, ~again), strict=True):
+        print(f"| all, {name} | {summary(whole.some(which))} |")
+    print(f"| all | {summary(whole)} |")
+    print(f"| all, fitted on these and judged on the others | {summary(judged(fitted, fit(rest)))} |")
+    return whole
 
 
-def report(cases: Sequence[Case]) -> None:
-    """Fit on all songs; then on every other one and judge on the rest, across kinds, and with one witness left out."""
-    weights, judges = fit(cases[::2]), cases[1::2]
-    print(f"WEIGHTS = {fit(cases)}\n\n| judged on |{HEAD}")
-    for kind, text in sorted({(c.kind, c.text) for c in judges}):
-        some = [c for c in judges if (c.kind, c.text) == (kind, text)]
-        print(f"| {kind}, lyrics {text} | {summary(*given(some, weights))} |")
-    rest = [c for c in judges if c.text != ANOTHERS]
-    print(f"| all but another's | {summary(*given(rest, weights))} |")
-    print(f"| the same, weights as shipped | {summary(*given(rest, WEIGHTS))} |")
-    by_confidence(*given(rest, weights))
-    print(f"\n| judged on, fitted on the others |{HEAD}")
-    for kind in sorted({c.kind for c in cases}):
-        own = [c for c in cases if c.kind == kind and c.text != ANOTHERS]
-        print(f"| {kind} | {summary(*given(own, fit([c for c in cases if c.kind != kind])))} |")
-    print(f"\n| left out |{HEAD}")
-    for name in WITNESSES:
-        print(f"| {name} | {summary(*given(rest, fit(cases[::2], name)))} |")
-    for text in (AS_SUNG, DAMAGED, ANOTHERS):
-        of_songs(text, [given([c], weights)[0].mean() for c in cases if c.text == text])
-
-
-def of_songs(text: str, means: Sequence[float]) -> None:
-    """Print how sure whole songs are."""
-    deciles = ", ".join(f"{v:.2f}" for v in np.quantile(means, (0, 0.1, 0.5, 0.9, 1)))
-    print(f"\nmean confidence of songs, lyrics {text}: {deciles} (least, first decile, median, last decile, most)")
-
-
-def judge(folder: Path) -> None:
-    """Say what the confidence is worth on real songs, each a folder with audio, lyrics.txt, gold.csv and meta.json."""
-    sure_of: list[list[float]] = []
-    strange: list[float] = []
-    errors: list[np.ndarray] = []
-    found = sorted(path.parent for path in folder.glob("*/gold.csv"))
-    for song, other in zip(found, [*found[1:], *found[:1]], strict=True):
+def real(folder: Path) -> Judged:
+    """Align real songs."""
+    said: list[tuple[float, float, float]] = []
+    print(f"\n| song |{HEAD}")
+    for song in sorted(path.parent for path in folder.glob("*/gold.csv")):
         with (song / "gold.csv").open(encoding="utf-8", newline="") as file:
-            truth = np.array([float(row["start_s"]) for row in csv.DictReader(file)])
-        made, misled = (placed(song, text) for text in (song, other))
-        sure_of.append([w.confidence or 0.0 for w in made.words])
-        strange += [misled.confidence_avg or 0.0]
-        errors.append(onset_errors([np.nan if w.start_s is None else w.start_s for w in made.words], truth))
-    off, sure = np.abs(np.concatenate(errors)), np.concatenate(sure_of)
-    print(f"| right is within |{HEAD}")
-    for within in (WITHIN_S, 1.0):
-        print(f"| {within:.1f} s | {summary(sure, off <= within)} |")
-    by_confidence(sure, off <= WITHIN_S)
-    of_songs(AS_SUNG, [float(np.mean(some)) for some in sure_of])
-    of_songs(ANOTHERS, strange)
+            truth = [float(row["start_s"]) for row in csv.DictReader(file)]
+        language = json.loads((song / "meta.json").read_text("utf-8"))["language"]
+        try:
+            made = align(next(song.glob("audio.*")), song / "lyrics.txt", language=language, engine="phone")
+        except InputError as error:
+            print(f"| {song.name} | {error} |")
+            continue
+        own = [
+            (word.confidence or 0.0, word.expected_error_ms or 0.0, abs(word.start_s - at))
+            for word, at in zip(made.words, truth, strict=True)
+            if word.start_s is not None
+        ]
+        said += own
+        print(f"| {song.name} | {summary(Judged(*np.array(own).T))} |")
+    whole = Judged(*np.array(said).T)
+    print(f"| all | {summary(whole)} |")
+    return whole
 
 
-def placed(song: Path, text: Path) -> Alignment:
-    """Align the recording of one song with the lyrics of another, or with its own."""
-    language = json.loads((text / "meta.json").read_text("utf-8"))["language"]
-    return align(next(song.glob("audio.*")), text / "lyrics.txt", language=language)
+def bins(some: Judged) -> Iterator[tuple[str, float, float, int]]:
+    """Yield bins of confidence: their name, what is said, what is so, and how many words."""
+    for low, high in pairwise(_STEPS):
+        which = (some.confidence >= low) & (some.confidence < high)
+        if which.any():
+            said, so = some.confidence[which].mean(), some.right[which].mean()
+            yield f"{low:.1f}–{min(high, 1):.1f}", said, so, int(which.sum())
+
+
+def bins_ms(some: Judged) -> Iterator[tuple[str, float, float, int]]:
+    """Yield bins of expected error in the same way, of words that somebody sings."""
+    some = some.sung
+    for low, high in pairwise(_STEPS_MS):
+        which = (some.expected_ms >= low) & (some.expected_ms < high)
+        if which.any():
+            said, so = some.expected_ms[which].mean(), some.observed_ms[which].mean()
+            yield f"{low}–{min(high, 5000)} ms", said, so, int(which.sum())
+
+
+def tables(name: str, some: Judged) -> None:
+    """Print expected against observed, by bins."""
+    print(f"\n| {name}: confidence | words | mean confidence | right |\n|---|---|---|---|")
+    for label, said, so, n in bins(some):
+        print(f"| {label} | {n:,} | {said:.2f} | {so:.2f} |")
+    print(f"\n| {name}: expected error | words | mean expected, ms | mean observed, ms |\n|---|---|---|---|")
+    for label, said, so, n in bins_ms(some):
+        print(f"| {label} | {n:,} | {said:.0f} | {so:.0f} |")
+
+
+def plot(sets: dict[str, Judged], path: Path) -> None:
+    """Draw expected against observed, both kinds, one line a set; the area of a dot is its number of words."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.6), layout="constrained", dpi=110)
+    left, right = figure.subplots(1, 2)
+    left.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    right.plot([20, 5000], [20, 5000], color="0.6", linewidth=1)
+    for (name, some), colour in zip(sets.items(), ("#0072b2", "#d55e00"), strict=False):
+        for panel, rows in ((left, list(bins(some))), (right, list(bins_ms(some)))):
+            said, so, counts = np.array([row[1:] for row in rows]).T
+            panel.plot(said, so, color=colour, linewidth=1.5, label=f"{name} ({len(some.right):,} words)")
+            panel.scatter(said, so, s=12 + 160 * counts / counts.max(), color=colour, alpha=0.75)
+    left.set(xlabel="confidence", ylabel="share of words within 0.3 s", title="confidence", aspect="equal")
+    right.set(xlabel="expected error, ms", ylabel="mean error, ms (5 s at most)", title="expected error")
+    right.set(xscale="log", yscale="log")
+    for panel in (left, right):
+        panel.grid(alpha=0.25)
+        panel.legend(loc="upper left", fontsize=8)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def main() -> None:
-    """Fit on one half and judge on the other, or judge on real songs."""
+    """Fit and judge on made-up songs, judge on real ones, draw both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--songs", type=int, default=38, help="of each kind (%(default)s)")
+    parser.add_argument("--faulty", type=int, default=6, help="of each kind with each fault (%(default)s)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where clips are kept (%(default)s)")
-    parser.add_argument("--judge", type=Path, metavar="FOLDER", help="of real songs to judge the shipped weights on")
+    parser.add_argument("--real", type=Path, metavar="FOLDER", help="of real songs to judge on as well")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="where the picture goes")
     options = parser.parse_args()
-    if options.judge:
-        judge(options.judge)
-    elif not (SHARED / "corpus").is_dir():
+    if not (SHARED / "corpus").is_dir():
         print(f"skipped: there is no {SHARED / 'corpus'} (MELISMA_SHARED names the folder)")
-    else:
-        report([case(song) for song in songs(options.songs, SHARED, options.cache, PhoneEngine())])
+        return
+    made = made_up(options.songs, options.faulty, options.cache, PhoneEngine())
+    sets = {"made-up songs": report([case(song) for song in made if song.name != ANOTHER])}
+    if options.real:
+        sets["twelve songs"] = real(options.real)
+    for name, some in sets.items():
+        tables(name, some)
+    if options.plot:
+        plot(sets, options.plot)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melisma.aligner import posterior
-from melisma.aligner.posterior import start_posteriors
+from melisma.aligner.posterior import starts
 from melisma.aligner.search import search
 from melisma.aligner.viterbi import Path
 from melisma.core.records import Emission, Tokens
@@ -69,7 +69,10 @@ def pause_cost(emission, tokens, blank):
 
 
 def by_brute_force(path, emission, tokens, reach):
-    """Add up the paths between the ends of the best one, and those of them that begin each word near it."""
+    """Add up the paths between the ends of the best one, and those of them that begin each word near it.
+
+    The second result is how far from it they begin each word, in the mean, in seconds.
+    """
     rows = paths(len(path.states), tokens.ids, int(path.states[0]), int(path.states[-1]))
     frames = np.arange(len(path.states))
     table = np.stack(
@@ -82,11 +85,13 @@ def by_brute_force(path, emission, tokens, reach):
         axis=1,
     )
     weights = np.exp(SHARPNESS * table[frames, rows][:, 1:].sum(axis=1))
-    out = []
+    near, spread = [], []
     for begin in np.unique(tokens.word, return_index=True)[1]:
         started = (rows < 2 * begin + 1).sum(axis=1)
-        out.append(weights[abs(started - (path.states < 2 * begin + 1).sum()) <= reach].sum() / weights.sum())
-    return np.array(out)
+        off = abs(started - (path.states < 2 * begin + 1).sum())
+        near.append(weights[off <= reach].sum() / weights.sum())
+        spread.append((weights * off).sum() / weights.sum() * 0.03)
+    return np.array(near), np.array(spread)
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,22 +101,31 @@ def test_posteriors_are_the_share_of_all_paths_that_begin_a_word_there(seed, spe
     emission = noise(11, rng, vocal=bool(rng.random() < 0.5))
     tokens = spelt(spelling, sorted(rng.integers(0, 2, len(spelling)).tolist()))
     path = search(emission, tokens)
-    got = start_posteriors(path, emission, tokens, 0.03)
-    np.testing.assert_allclose(got, by_brute_force(path, emission, tokens, 1), atol=2e-5)
+    got = starts(path, emission, tokens, 0.03)
+    near, spread_s = by_brute_force(path, emission, tokens, 1)
+    np.testing.assert_allclose(got.near, near, atol=2e-5)
+    np.testing.assert_allclose(got.spread_s, spread_s, atol=2e-5)
 
 
 def test_a_word_that_is_heard_once_is_sure_and_one_that_is_heard_twice_is_not():
     once, twice = spikes(90, {20: "a"}), spikes(90, {20: "a", 60: "a"})
     tokens = spelt(["a"])
-    assert start_posteriors(search(once, tokens), once, tokens, 0.3)[0] > 0.95
-    assert start_posteriors(search(twice, tokens), twice, tokens, 0.3)[0] == pytest.approx(0.5, abs=0.05)
+    assert starts(search(once, tokens), once, tokens, 0.3).near[0] > 0.95
+    assert starts(search(twice, tokens), twice, tokens, 0.3).near[0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_word_that_is_heard_twice_is_spread_between_both_places():
+    once, twice = spikes(90, {20: "a"}), spikes(90, {20: "a", 60: "a"})
+    tokens = spelt(["a"])
+    assert starts(search(once, tokens), once, tokens, 0.3).spread_s[0] < 0.1
+    assert starts(search(twice, tokens), twice, tokens, 0.3).spread_s[0] == pytest.approx(0.6, abs=0.1)  # half of 1.2
 
 
 def test_a_path_that_begins_a_word_where_it_is_not_heard_is_doubted():
     emission, tokens = spikes(90, {20: "a", 60: "b"}), spelt(["a", "b"])
     states = np.zeros(90, np.int64)
     states[40:], states[41:], states[60:], states[61:] = 1, 2, 3, 4  # a is put at 40, b at 60
-    got = start_posteriors(Path(states, 0.0), emission, tokens, 0.3)
+    got = starts(Path(states, 0.0), emission, tokens, 0.3).near
     assert got[0] < 0.05
     assert got[1] > 0.95
 
@@ -119,14 +133,14 @@ def test_a_path_that_begins_a_word_where_it_is_not_heard_is_doubted():
 def test_the_wider_the_tolerance_the_surer():
     emission, tokens = noise(200, np.random.default_rng(3), sharp=1.0), spelt(["ab", "ca", "bc"])
     path = search(emission, tokens)
-    steps = [start_posteriors(path, emission, tokens, within) for within in (0.0, 0.09, 0.3, 1.0)]
+    steps = [starts(path, emission, tokens, within).near for within in (0.0, 0.09, 0.3, 1.0)]
     assert all((narrow <= wide + 1e-6).all() and (narrow < wide).any() for narrow, wide in pairwise(steps))
 
 
 def test_where_the_text_leaves_no_choice_there_is_no_doubt():
     emission, tokens = noise(6, np.random.default_rng(0)), spelt(["aa", "b", "b"])  # four labels and two blanks
     path = search(emission, tokens)
-    np.testing.assert_allclose(start_posteriors(path, emission, tokens, 0.0), 1.0, atol=1e-6)
+    np.testing.assert_allclose(starts(path, emission, tokens, 0.0).near, 1.0, atol=1e-6)
 
 
 def a_song(n_words, seed):
@@ -146,9 +160,9 @@ def a_song(n_words, seed):
 def test_stretch_by_stretch_is_as_good_as_all_at_once(monkeypatch):
     emission, tokens = a_song(60, 1)
     path = search(emission, tokens)
-    parts = start_posteriors(path, emission, tokens, 0.3)
+    parts = starts(path, emission, tokens, 0.3).near
     monkeypatch.setattr(posterior, "_CORE_S", 1e4)
-    whole = start_posteriors(path, emission, tokens, 0.3)
+    whole = starts(path, emission, tokens, 0.3).near
     assert len(emission.log_probs) * 0.03 > 3 * 6.0
     assert whole.min() < 0.8
     assert whole.max() > 0.99
@@ -158,15 +172,15 @@ def test_stretch_by_stretch_is_as_good_as_all_at_once(monkeypatch):
 def test_how_many_stretches_are_weighed_at_once_changes_nothing(monkeypatch):
     emission, tokens = a_song(80, 2)
     path = search(emission, tokens)
-    many = start_posteriors(path, emission, tokens, 0.3)
+    many = starts(path, emission, tokens, 0.3).near
     monkeypatch.setattr(posterior, "_AT_ONCE", 3)
-    np.testing.assert_allclose(start_posteriors(path, emission, tokens, 0.3), many, atol=1e-6)
+    np.testing.assert_allclose(starts(path, emission, tokens, 0.3).near, many, atol=1e-6)
 
 
 def test_a_label_that_is_all_but_impossible_for_long_breaks_no_sum():
     emission = spikes(3000, {}, other=1e-9)
     tokens = spelt(["abc"] * 40)
-    got = start_posteriors(search(emission, tokens), emission, tokens, 0.3)
+    got = starts(search(emission, tokens), emission, tokens, 0.3).near
     assert np.isfinite(got).all()
     assert (got >= 0).all()
     assert (got <= 1).all()

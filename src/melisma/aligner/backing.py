@@ -96,5 +96,5 @@ def _search(
         low + i: replace(
             word, line=placed[low + i].line, start=(word.start or 0) + moved, end=(word.end or 0) + moved, voice=BACKING
         )
-        for i, word in enumerate(words.words(route.path, clip, own, text))
+        for i, word in enumerate(words.unsettled(route.path, clip, own, text))
     }

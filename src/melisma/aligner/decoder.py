@@ -108,12 +108,13 @@ def decode_words(
         return Decoded(nowhere)
     route = share_out(route, passages, tokens, _HEARD)
     sung = texts.as_sung([visit.passage for visit in route.visits], passages, tokens, lyrics)
-    placed = words.words(route.path, emission, sung.tokens, sung.lyrics)
+    placed = words.unsettled(route.path, emission, sung.tokens, sung.lyrics)
     chosen = _in_order(_chosen(route), passages, tokens)
     out = list(nowhere)
     for k, word in enumerate(placed):
         if sung.visit[k] in chosen:
             out[int(sung.words[k])] = replace(word, line=int(tokens.line[sung.words[k]]))
+    first = tuple(out)
     out = list(look_again(out, emission, tokens, lyrics, passages, config.wildcard)) if config.second_pass else out
     if config.wildcard is not None and passages.backing.any():
         for number, word in place_backing(out, emission, tokens, passages, config.wildcard).items():
@@ -123,7 +124,7 @@ def decode_words(
             "these are not the lyrics of this recording, or it cannot be heard what is sung: "
             "they fit it hardly better than the same sounds spelt backwards"
         )
-    return Decoded(tuple(out), _repeats(route, chosen, sung, placed, tokens))
+    return Decoded(words.settled(out, first), _repeats(route, chosen, sung, placed, tokens))
 
 
 def _is_gibberish(

@@ -55,8 +55,20 @@ class _Stretches:
     n_frames: int
 
 
-def start_posteriors(path: Path, emission: Emission, tokens: Tokens, within_s: float) -> Float32:
-    """Return how likely each word that owns tokens begins near where the path begins it, float32 [n] in [0, 1].
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What all paths say of where words begin, float32 [n] both.
+
+    `near` is how likely a word begins near where the path begins it, in [0, 1]; `spread_s` by how many seconds the
+    paths begin it elsewhere, in the mean. It is nine seconds at most, for the paths of a stretch meet at its ends.
+    """
+
+    near: Float32
+    spread_s: Float32
+
+
+def starts(path: Path, emission: Emission, tokens: Tokens, within_s: float) -> Starts:
+    """Weigh where each word that owns tokens begins against where else it may.
 
     Parameters
     ----------
@@ -75,13 +87,14 @@ def start_posteriors(path: Path, emission: Emission, tokens: Tokens, within_s: f
     length = min(len(path.states), core + 2 * margin)
     first = np.clip(np.arange(0, len(path.states), core) - margin, 0, len(path.states) - length)
     own = found // core
-    out = np.zeros(len(begins), np.float32)
+    reach = emission.timebase.ticks(within_s)
+    near, spread = np.zeros(len(begins), np.float32), np.zeros(len(begins), np.float32)
     for at in range(0, len(first), _AT_ONCE):
         some = _stretches(path, tokens, first[at : at + _AT_ONCE], length, absent)
         mine = np.flatnonzero((own >= at) & (own < at + _AT_ONCE))
-        reach = emission.timebase.ticks(within_s)
-        out[mine] = _near(some, _sums(some, fits, rests), own[mine] - at, begins[mine], found[mine], reach)
-    return np.clip(out, 0, 1)
+        begun = _begun(some, _sums(some, fits, rests), own[mine] - at, begins[mine])
+        near[mine], spread[mine] = _near(begun, found[mine] - some.first[own[mine] - at], reach)
+    return Starts(np.clip(near, 0, 1), spread * np.float32(emission.timebase.seconds(1)))
 
 
 def _scores(emission: Emission) -> tuple[Float32, Float32]:
@@ -166,21 +179,26 @@ def _scaled(blanks: Float64, tokens: Float64, t: int) -> tuple[Float64, Float64]
     return blanks, tokens
 
 
-def _near(
-    some: _Stretches, sums: tuple[Float32, Float32], stretch: Int64, token: Int64, frame: Int64, reach: int
-) -> Float64:
-    """Return how likely tokens begin within `reach` frames of given frames, each in its stretch, float64 [n]."""
+def _begun(some: _Stretches, sums: tuple[Float32, Float32], stretch: Int64, token: Int64) -> Float32:
+    """Return how likely tokens, each in its stretch, have begun by each frame of it, float32 [n, n_frames]."""
+    place = token - some.low[stretch]
+    out = np.zeros((len(token), some.n_frames), np.float32)
+    for t in range(some.n_frames):
+        blanks, tokens = (sums[0][t, kind].astype(np.float64) * sums[1][t, kind] for kind in range(2))
+        since = np.cumsum((blanks + tokens)[:, ::-1], axis=1)[:, ::-1]
+        total = since[:, 0]
+        begun = since[stretch, place] - blanks[stretch, place]
+        out[:, t] = begun / np.where(total > 0, total, 1)[stretch]
+    return out
 
-    def begun(at: Int64) -> Float64:
-        """Return how likely each token has begun by a frame."""
-        row = np.clip(at - some.first[stretch], 0, some.n_frames - 1)
-        blanks, tokens = (
-            sums[0][row, kind, stretch].astype(np.float64) * sums[1][row, kind, stretch] for kind in range(2)
-        )
-        place = np.arange(blanks.shape[1]) - (token - some.low[stretch])[:, None]
-        total = blanks.sum(axis=1) + tokens.sum(axis=1)
-        since = (blanks * (place > 0)).sum(axis=1) + (tokens * (place >= 0)).sum(axis=1)
-        return np.asarray(since / np.where(total > 0, total, 1))
 
-    earlier = begun(frame - reach - 1)
-    return np.asarray(begun(frame + reach) - np.where(frame - reach - 1 < some.first[stretch], 0, earlier))
+def _near(begun: Float32, frame: Int64, reach: int) -> tuple[Float32, Float32]:
+    """Return how likely tokens begin within `reach` frames of given ones, and how far from them in the mean.
+
+    `begun` is float32 [n, n_frames]; both results are float32 [n], the second in frames.
+    """
+    rows, n_frames = np.arange(len(frame)), begun.shape[1]
+    earlier = np.where(frame > reach, begun[rows, np.maximum(frame - reach - 1, 0)], 0)
+    near = begun[rows, np.minimum(frame + reach, n_frames - 1)] - earlier
+    late = np.arange(n_frames) >= frame[:, None]
+    return near, np.where(late, 1 - begun, begun).sum(axis=1)

@@ -141,14 +141,16 @@ def _searched(
     )
     route = find_route(heard, rest, part.tokens, own, way.costs)
     out = [
-        replace(word, start=None, end=None, confidence=None)
+        replace(word, start=None, end=None, confidence=None, expected_error_ms=None)
         for word in placed[first_word : first_word + len(part.words)]
     ]
     if not route.visits:
         return out
     sung = as_sung([visit.passage for visit in route.visits], own, part.tokens, part.lyrics)
     moved = stretch.frames[0] * emission.timebase.stride
-    for i, word in zip(sung.words.tolist(), words.words(route.path, clip, sung.tokens, sung.lyrics), strict=True):
+    for i, word in zip(sung.words.tolist(), words.unsettled(route.path, clip, sung.tokens, sung.lyrics), strict=True):
         start, end = (word.start or 0) + moved, (word.end or 0) + moved
-        out[i] = replace(out[i], start=start, end=end, confidence=word.confidence)
+        out[i] = replace(
+            out[i], start=start, end=end, confidence=word.confidence, expected_error_ms=word.expected_error_ms
+        )
     return out

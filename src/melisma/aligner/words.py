@@ -1,14 +1,15 @@
-"""From the best path to words: a start, an end where the sound ends, and a confidence for each."""
+"""From the best path to words: a start, an end where the sound ends, a confidence and an expected error for each."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from melisma.aligner import confidence as judge
-from melisma.aligner.posterior import start_posteriors
+from melisma.aligner import posterior
 from melisma.aligner.viterbi import Path
 from melisma.core.records import Emission, Float32, Int64, Line, Lyrics, Tokens, Word
 from melisma.core.timebase import Timebase
@@ -23,11 +24,15 @@ _DIP_S = 0.15
 
 @dataclass(frozen=True, slots=True)
 class _Spans:
-    """Per word: the frame it starts in, the frame its sound ends in, both −1 without tokens, and how sure it is."""
+    """Per word: the frame it starts in, the frame its sound ends in, both −1 without tokens, and how sure it is.
+
+    `spread_s` is how far from its start all paths put it, in the mean.
+    """
 
     start: Int64
     sound: Int64
     confidence: Float32
+    spread_s: Float32
 
 
 def words(path: Path, emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tuple[Word, ...]:
@@ -40,6 +45,38 @@ def words(path: Path, emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tup
     -------
     tuple of Word
         On the clock of the recording's samples.
+    """
+    return settled(unsettled(path, emission, tokens, lyrics))
+
+
+def settled(placed: Sequence[Word], first: Sequence[Word] | None = None) -> tuple[Word, ...]:
+    """Calibrate what `unsettled` says of words, now that all of a song are known.
+
+    Parameters
+    ----------
+    placed : sequence of Word
+        Every word of the lyrics.
+    first : sequence of Word, optional
+        The words as the first search placed them; where they differ, another way of searching did.
+    """
+    sung = [i for i, word in enumerate(placed) if not word.unsung]
+    again = [first is not None and placed[i] is not first[i] for i in sung]
+    spread_s = np.array([(placed[i].expected_error_ms or 0.0) / 1000 for i in sung], np.float32)
+    sure = np.array([placed[i].confidence or 0.0 for i in sung], np.float32)
+    share = 1 - len(sung) / max(1, len(placed))
+    confidences = judge.calibrated(judge.Context(sure, spread_s, np.array(again, np.bool_), share))
+    errors_ms = 1000 * judge.expected_errors_s(confidences, spread_s)
+    out = list(placed)
+    for i, confidence, error_ms in zip(sung, confidences.tolist(), errors_ms.tolist(), strict=True):
+        out[i] = replace(out[i], confidence=round(confidence, 4), expected_error_ms=round(error_ms, 1))
+    return tuple(out)
+
+
+def unsettled(path: Path, emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tuple[Word, ...]:
+    """Put words on the timeline as `words` does, for a search to compare.
+
+    Their confidence is that of `melisma.aligner.confidence`'s first step, their expected error how far all paths put
+    them away, in the mean; `settled` makes of them what they are meant to be.
     """
     clock = Timebase(emission.timebase.sample_rate, 1)
     texts, line_of = lyrics.words, tokens.line.tolist()
@@ -66,7 +103,8 @@ def words(path: Path, emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tup
         limit = emission.duration if after < 0 else int(starts[after])
         sound = max(int(spans.sound[i]) * stride, start + stride)
         end = _clip(sound, start, max(start, min(limit, emission.duration)))
-        placed.append(Word(text, line, start, end, round(float(spans.confidence[i]), 4), clock))
+        sure, spread_ms = round(float(spans.confidence[i]), 4), round(1000 * float(spans.spread_s[i]), 1)
+        placed.append(Word(text, line, start, end, sure, clock, expected_error_ms=spread_ms))
         sounded = line
     return tuple(_fill_confidence(placed))
 
@@ -126,10 +164,11 @@ def _spans(path: Path, emission: Emission, tokens: Tokens, n_words: int) -> _Spa
     ends = np.array([_sound_end(pauses, int(e), int(limit)) for e, limit in zip(spelt, limits, strict=True)], np.int64)
     start = np.full(n_words, -1, np.int64)
     sound = np.full(n_words, -1, np.int64)
-    sure = np.zeros(n_words, np.float32)
+    sure, spread_s = np.zeros(n_words, np.float32), np.zeros(n_words, np.float32)
     start[owners], sound[owners] = first[begins], ends
-    sure[owners] = judge.confidences(evidence(path, emission, tokens, ends))
-    return _Spans(start, sound, sure)
+    known = evidence(path, emission, tokens, ends)
+    sure[owners], spread_s[owners] = judge.confidences(known), known.spread_s
+    return _Spans(start, sound, sure, spread_s)
 
 
 def evidence(path: Path, emission: Emission, tokens: Tokens, ends: Int64) -> judge.Evidence:
@@ -149,11 +188,13 @@ def evidence(path: Path, emission: Emission, tokens: Tokens, ends: Int64) -> jud
     else:
         runs = zip(first[begins], np.maximum(ends, first[begins] + 1), strict=True)
         voices = np.array([emission.vocal[a:b].mean() for a, b in runs], np.float32)
+    starts = posterior.starts(path, emission, tokens, judge.WITHIN_S)
     return judge.Evidence(
-        start=start_posteriors(path, emission, tokens, judge.WITHIN_S),
+        start=starts.near,
         word=(np.add.reduceat(peaks, begins) / counts).astype(np.float32),
         line=judge.by_line(behind_words, counts.astype(np.int64), tokens.line[owners]),
         voice=voices,
+        spread_s=starts.spread_s,
     )
 
 
@@ -194,18 +235,20 @@ def _sound_end(pauses: tuple[Int64, Int64], spelt: int, limit: int) -> int:
 
 def _fill_confidence(placed: list[Word]) -> list[Word]:
     """Give words without sound the lower confidence of their neighbours: their place is no surer than those."""
-    known = [word.confidence for word in placed]
+    known = [(word.confidence, word.expected_error_ms) for word in placed]
     before, after = _carried(known), _carried(known[::-1])[::-1]
     return [
-        word if word.confidence is not None else replace(word, confidence=min(left, right))
+        word
+        if word.confidence is not None
+        else replace(word, confidence=min(left[0], right[0]), expected_error_ms=max(left[1], right[1]))
         for word, left, right in zip(placed, before, after, strict=True)
     ]
 
 
-def _carried(values: list[float | None]) -> list[float]:
-    """Return the last known value at each place; 1.0 before the first."""
-    out, last = [], 1.0
-    for value in values:
-        last = last if value is None else value
+def _carried(values: list[tuple[float | None, float | None]]) -> list[tuple[float, float]]:
+    """Return the last known confidence and spread at each place; sure and none before the first."""
+    out, last = [], (1.0, 0.0)
+    for confidence, spread_ms in values:
+        last = last if confidence is None else (confidence, spread_ms or 0.0)
         out.append(last)
     return out
