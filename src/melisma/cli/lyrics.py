@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from melisma.cli.program import AsJson, Quiet, Verbose, group
 if TYPE_CHECKING:
     from melisma.lyrics.protocol import SongQuery
     from melisma.pipeline.find_lyrics import FoundLyrics
+    from melisma.pipeline.regroup import IntoLines
 
 app = group("Find the lyrics of a song.")
 
@@ -182,15 +183,7 @@ def regroup(
     config = RegroupConfig(tolerance_s=tolerance, max_skipped_ratio=max_skipped)
     made = into_lines(read_alignment(alignment, from_format), read(lyrics), config)
     outputs.write_all(targets, lambda name: outputs.render(made.alignment, name))
-    found, fit = made.regrouped, made.fit
-    facts = {
-        "regroup_mode_used": str(found.regroup_mode_used),
-        "skipped_words": found.skipped_words,
-        "skipped_words_ratio": round(found.skipped_words_ratio, 4),
-        "offset_s": round(fit.offset_s, 3),
-        "slope": round(fit.slope, 5),
-        "warnings": list(made.alignment.warnings),
-    }
+    found = made.regrouped
     if not quiet:
         typer.echo(
             f"{len(found.words)} words in {len(found.lines)} lines ({found.regroup_mode_used}), "
@@ -200,4 +193,16 @@ def regroup(
         for warning in made.alignment.warnings:
             typer.echo(f"warning: {warning}", err=True)
     if as_json:
-        print_json(facts)
+        print_json(_facts(made))
+
+
+def _facts(made: IntoLines) -> dict[str, Any]:
+    found, fit = made.regrouped, made.fit
+    return {
+        "regroup_mode_used": str(found.regroup_mode_used),
+        "skipped_words": found.skipped_words,
+        "skipped_words_ratio": round(found.skipped_words_ratio, 4),
+        "offset_s": round(fit.offset_s, 3),
+        "slope": round(fit.slope, 5),
+        "warnings": list(made.alignment.warnings),
+    }

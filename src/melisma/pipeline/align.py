@@ -93,10 +93,8 @@ def align(
     tiers.check(config.engine, settings)
     listening = Listening(_separate(config), settings.licence_mode is LicenceMode.COMMERCIAL)
     refinement = refine.parse(config.refine)
-    sung = _sung(lyrics)
-    song = Song(audio, sung, language=config.language, listening=listening, tell=progress)
-    decoder = DecoderConfig() if config.wildcard is None else DecoderConfig(wildcard=config.wildcard)
-    wanted = router.Route(config.engine, config.fallback, decoder, _track_id(audio, config))
+    song = Song(audio, _sung(lyrics), language=config.language, listening=listening, tell=progress)
+    wanted = router.Route(config.engine, config.fallback, _decoder(config), _track_id(audio, config))
     shelf = kept.Shelf(config.cache, song, config, wanted, settings) if config.cache is not None else None
     found = shelf.find() if shelf is not None else None
     if found is not None:
@@ -127,6 +125,10 @@ def _separate(config: AlignConfig) -> str:
     if config.separate != choose.AUTO:
         raise InputError("--downmix is the older spelling of --separate: give one of them")
     return choose.check_name(config.downmix)
+
+
+def _decoder(config: AlignConfig) -> DecoderConfig:
+    return DecoderConfig() if config.wildcard is None else DecoderConfig(wildcard=config.wildcard)
 
 
 def _sung(lyrics: str | Path | Lyrics | None) -> Lyrics | None:
