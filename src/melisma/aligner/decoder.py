@@ -20,14 +20,14 @@ from melisma.aligner.copies import share_out
 from melisma.aligner.passages import Passages, Sung
 from melisma.aligner.routes import Route, RouteCosts, Visit, find_route
 from melisma.aligner.search import SearchConfig, pauses
-from melisma.aligner.second_pass import look_again
+from melisma.aligner.second_pass import Searched, look_again
 from melisma.aligner.synced import LineWindow, entry_costs
 from melisma.aligner.viterbi import Wildcard, frames_needed, rest_scores
 from melisma.core.errors import TooFewFrames, WrongLyrics
 from melisma.core.records import Emission, Float32, Lyrics, Repeat, Tokens, Word
 from melisma.core.timebase import Timebase
 
-# A passage that is heard twice is taken where it fits best; of two that fit about as well, where it comes first.
+# A passage that is heard twice is taken where it fits best; of two that fit about as well, in its own place.
 _ABOUT_AS_WELL = 0.3  # nats a token
 # Lyrics of which fewer words are sure are held against gibberish of the same sounds: each passage spelt backwards. Of
 # made-up songs with the lyrics of another, nine in ten beat it by less than 0.2 nats a token, real ones by 0.4 at most;
@@ -115,7 +115,8 @@ def decode_words(
         if sung.visit[k] in chosen:
             out[int(sung.words[k])] = replace(word, line=int(tokens.line[sung.words[k]]))
     first = tuple(out)
-    out = list(look_again(out, emission, tokens, lyrics, passages, config.wildcard)) if config.second_pass else out
+    if config.second_pass:
+        out = list(look_again(out, Searched(emission, tokens, lyrics, passages, config.wildcard, tuple(windows))))
     if config.wildcard is not None and passages.backing.any():
         for number, word in place_backing(out, emission, tokens, passages, config.wildcard).items():
             out[number] = word
@@ -156,8 +157,7 @@ def _route(
 ) -> Route:
     wildcard = None if config.wildcard is None else Wildcard(config.wildcard)
     rest = rest_scores(emission.log_probs, emission.blank, wildcard, pauses(emission, SearchConfig()))
-    lines = tokens.line[passages.words[:-1]]
-    heads = np.where(np.diff(lines, prepend=-1) != 0, lines, -1)
+    heads = texts.line_heads(passages, tokens)
 
     def entries(first: int, stop: int) -> Float32:
         return entry_costs(windows, heads, stop - first, emission.timebase, first=first)
@@ -168,19 +168,22 @@ def _route(
 def _chosen(route: Route) -> dict[int, int]:
     """Choose one visit of each passage; return the passage of each chosen visit, by number of visit.
 
-    Passages that follow each other stay together: what is compared is the run of passages that a visit stands in.
+    Passages that follow each other stay together: what is compared is the run of passages that a visit stands in. Of
+    visits that fit about as well that in the longest run is taken, where its neighbours in the text are sung too.
     """
     passages = np.array([visit.passage for visit in route.visits])
     gains = np.array([visit.gain for visit in route.visits])
     run = np.cumsum(np.diff(passages, prepend=-1) != 1)
-    mean = np.bincount(run, gains) / np.maximum(np.bincount(run), 1)
+    size = np.bincount(run)
+    mean = np.bincount(run, gains) / np.maximum(size, 1)
     seen: dict[int, list[int]] = {}
     for k, visit in enumerate(route.visits):
         seen.setdefault(visit.passage, []).append(k)
     out: dict[int, int] = {}
     for passage, visits in seen.items():
         best = max(mean[run[k]] for k in visits)
-        out[next(k for k in visits if mean[run[k]] >= best - _ABOUT_AS_WELL)] = passage
+        as_well = [k for k in visits if mean[run[k]] >= best - _ABOUT_AS_WELL]
+        out[max(as_well, key=lambda k: (size[run[k]], -k))] = passage
     return out
 
 
