@@ -216,6 +216,19 @@ class TestFetching:
         assert "\n" not in said
 
 
+def test_a_fault_of_the_hub_that_has_no_words_is_named(monkeypatch, tmp_path):
+    hub = pytest.importorskip("huggingface_hub")
+
+    def hang_up(*args, **options):
+        raise TimeoutError
+
+    monkeypatch.setattr(hub.HfApi, "list_repo_files", hang_up)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("MELISMA_DOWNLOAD", "1")
+    with pytest.raises(EngineUnavailable, match="the model org/name cannot be fetched: TimeoutError"):
+        Checkpoint("org/name").fetch()
+
+
 @pytest.mark.parametrize(
     ("content", "match"),
     [

@@ -17,6 +17,7 @@ from typing import Any
 
 from melisma.core.errors import EngineUnavailable, ModelError
 from melisma.engines._ctc import Vocabulary
+from melisma.engines._windows import first_line
 from melisma.engines.protocol import Licence
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?")
@@ -108,9 +109,7 @@ class Checkpoint:
             wanted = [*_SMALL, weights, *(("*.onnx*",) if weights == "*.onnx" else ())]
             return Path(snapshot_download(self.model, revision=self.revision or None, allow_patterns=wanted))
         except Exception as error:  # httpx's, the hub's and the file system's own; each means the same to us
-            raise EngineUnavailable(
-                f"the model {self.model} cannot be fetched: {str(error).splitlines()[0]}"
-            ) from error
+            raise EngineUnavailable(f"the model {self.model} cannot be fetched: {first_line(error)}") from error
 
 
 def _cached(model: str, revision: str) -> Path | None:
