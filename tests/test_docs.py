@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -52,3 +53,38 @@ def test_what_is_planted_is_found(tmp_path: Path):
     text = "[a](there.md) [b](there.md#a-title-here) [c](https://x.org/y) [d](gone.md) [e](there.md#gone) `[f](g.md)`"
     assert lost_links(text, tmp_path) == ["gone.md", "there.md#gone"]
     assert placeholders("@TABLE@ me@HOST.org @x@") == ["@TABLE@"]
+
+
+VARIABLE = r"MELISMA_[A-Z0-9_]*[A-Z0-9]"
+# What names of variables are put together from, and the rest of those names.
+PUT_TOGETHER = {
+    "MELISMA_GATE_": r"[A-Z_]+",
+    "MELISMA_BREAKER_": r"[A-Z_]+",
+    "MELISMA_CACHE_DAYS_": r"[A-Z]+",
+    "MELISMA_OPENAI": r"_(TIMEOUT|MAX_MB)",
+    "MELISMA_GROQ": r"_(TIMEOUT|MAX_MB)",
+}
+
+
+def variables_read() -> set[str]:
+    """Return the environment variables that stand in the package's code as a whole."""
+    found: set[str] = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and re.fullmatch(VARIABLE, str(node.value)):
+                found.add(str(node.value))
+    return found - set(PUT_TOGETHER)
+
+
+def variables_told() -> set[str]:
+    return {name for page in PAGES for name in re.findall(VARIABLE, page.read_text(encoding="utf-8"))}
+
+
+def test_every_environment_variable_is_in_the_docs():
+    assert variables_read() - variables_told() == set()
+
+
+def test_every_environment_variable_of_the_docs_is_read():
+    made = re.compile("|".join(f"{start}{rest}" for start, rest in PUT_TOGETHER.items()))
+    strange = {name for name in variables_told() - variables_read() if not made.fullmatch(name)}
+    assert strange - {start.rstrip("_") for start in PUT_TOGETHER} - {"MELISMA_SHARED"} == set()
