@@ -85,6 +85,12 @@ def split(tokens: Tokens, lyrics: Lyrics) -> Passages:
     )
 
 
+def line_heads(passages: Passages, tokens: Tokens) -> Int64:
+    """Return the line that each passage begins, int64 [n_passages]; -1 for one that goes on with its line."""
+    lines = tokens.line[passages.words[:-1]]
+    return np.where(np.diff(lines, prepend=-1) != 0, lines, -1)
+
+
 def as_sung(order: Sequence[int], passages: Passages, tokens: Tokens, lyrics: Lyrics) -> Sung:
     """Write passages down in the order in which they are sung; a line begins where one begins in the text, or a leap.
 

@@ -14,9 +14,10 @@ from itertools import pairwise
 import numpy as np
 
 from melisma.aligner import words
-from melisma.aligner.passages import Passages, as_sung
-from melisma.aligner.routes import RouteCosts, find_route
+from melisma.aligner.passages import Passages, as_sung, line_heads
+from melisma.aligner.routes import Entries, RouteCosts, find_route
 from melisma.aligner.search import SearchConfig, pauses
+from melisma.aligner.synced import LineWindow, entry_costs
 from melisma.aligner.viterbi import Wildcard, rest_scores
 from melisma.core.records import BACKING, Emission, Lyrics, Tokens, Word
 
@@ -50,24 +51,37 @@ class _Stretch:
     frames: tuple[int, int]
 
 
-def look_again(
-    placed: Sequence[Word],
-    emission: Emission,
-    tokens: Tokens,
-    lyrics: Lyrics,
-    passages: Passages,
-    wildcard: float | None,
-) -> tuple[Word, ...]:
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What was searched, and with what.
+
+    Parameters
+    ----------
+    emission, tokens, lyrics, passages
+        The song.
+    wildcard : float or None
+        What a frame of sound that is not in the text costs, in nats.
+    windows : tuple of LineWindow
+        Where lines are expected to begin.
+    """
+
+    emission: Emission
+    tokens: Tokens
+    lyrics: Lyrics
+    passages: Passages
+    wildcard: float | None = None
+    windows: tuple[LineWindow, ...] = ()
+
+
+def look_again(placed: Sequence[Word], searched: Searched) -> tuple[Word, ...]:
     """Search the doubtful stretches again.
 
     Parameters
     ----------
     placed : sequence of Word
         Every word of the lyrics, in samples of the recording, as the first search placed it.
-    emission, tokens, lyrics, passages
-        As they were searched.
-    wildcard : float or None
-        What a frame of sound that is not in the text costs, in nats.
+    searched : Searched
+        What that was told.
 
     Returns
     -------
@@ -75,11 +89,12 @@ def look_again(
         Every word of the lyrics.
     """
     out = list(placed)
-    for stretch in _stretches(placed, emission, passages):
+    passages = searched.passages
+    for stretch in _stretches(placed, searched.emission, passages):
         low, high = (int(passages.words[k]) for k in stretch.passages)
         best, worth = out[low:high], _worth(out[low:high])
         for way in WAYS:
-            other = _searched(stretch, way, placed, emission, tokens, lyrics, passages, wildcard)
+            other = _searched(stretch, way, placed, searched)
             if _worth(other) > worth + _BETTER:
                 best, worth = other, _worth(other)
         out[low:high] = best
@@ -113,19 +128,11 @@ def _trusted(part: Sequence[Word]) -> bool:
     return float(np.mean([word.confidence or 0.0 for word in part])) >= _TRUSTED
 
 
-def _searched(
-    stretch: _Stretch,
-    way: Way,
-    placed: Sequence[Word],
-    emission: Emission,
-    tokens: Tokens,
-    lyrics: Lyrics,
-    passages: Passages,
-    wildcard: float | None,
-) -> list[Word]:
+def _searched(stretch: _Stretch, way: Way, placed: Sequence[Word], searched: Searched) -> list[Word]:
     """Search the passages of a stretch in its frames; return their words."""
+    emission, tokens, passages, wildcard = searched.emission, searched.tokens, searched.passages, searched.wildcard
     low, high = stretch.passages
-    part = as_sung(range(low, high), passages, tokens, lyrics)
+    part = as_sung(range(low, high), passages, tokens, searched.lyrics)
     first_word, first_token = int(passages.words[low]), int(passages.tokens[low])
     own = Passages(
         passages.words[low : high + 1] - first_word,
@@ -135,11 +142,9 @@ def _searched(
     clip = emission.part(*stretch.frames)
     heard = clip.log_probs.copy()
     heard[:, clip.blank] -= np.float32(way.blank)
-    searched = replace(clip, log_probs=heard)
-    rest = rest_scores(
-        heard, clip.blank, None if wildcard is None else Wildcard(wildcard), pauses(searched, way.pauses)
-    )
-    route = find_route(heard, rest, part.tokens, own, way.costs)
+    paused = pauses(replace(clip, log_probs=heard), way.pauses)
+    rest = rest_scores(heard, clip.blank, None if wildcard is None else Wildcard(wildcard), paused)
+    route = find_route(heard, rest, part.tokens, own, way.costs, _entries(stretch, searched))
     out = [
         replace(word, start=None, end=None, confidence=None, expected_error_ms=None)
         for word in placed[first_word : first_word + len(part.words)]
@@ -154,3 +159,13 @@ def _searched(
             out[i], start=start, end=end, confidence=word.confidence, expected_error_ms=word.expected_error_ms
         )
     return out
+
+
+def _entries(stretch: _Stretch, searched: Searched) -> Entries | None:
+    """Return what beginning each passage of a stretch costs in frames of it, as the first search was told."""
+    if not searched.windows:
+        return None
+    first, (low, high) = stretch.frames[0], stretch.passages
+    heads = line_heads(searched.passages, searched.tokens)[low:high]
+    clock = searched.emission.timebase
+    return lambda begin, stop: entry_costs(searched.windows, heads, stop - begin, clock, first=first + begin)
