@@ -107,3 +107,26 @@ def test_lyrics_without_times_and_lines_heard_in_their_windows_are_searched_once
     again = song.guided(np.array(heard))
     assert (song.calls, again.moved) == (2, False)
     assert again.fit.windows
+
+
+def test_what_is_searched_again_is_searched_with_the_windows_too():
+    song = noisy(203, 0.3)  # of which a stretch is searched again
+    hints = Lyrics(
+        tuple(
+            replace(line, start_ms=round(1000 * at))
+            for line, at in zip(song.lyrics.lines, song.line_starts, strict=True)
+        )
+    )
+
+    def decode(windows):
+        return decode_words(song.emission, song.tokens, song.lyrics, DecoderConfig(refuse=False), windows)
+
+    def lost(decoded):
+        return sum(
+            word.start_s is None or abs(word.start_s - true) > 1.0
+            for word, true in zip(decoded.words, song.word_starts, strict=True)
+        )
+
+    made = decode_guided(decode, hints, song.duration_s)
+    assert made.moved
+    assert lost(made.decoded) <= lost(decode(())) - 5
