@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
+import melisma
 from melisma.core.retries import into_log
 
 
@@ -56,3 +58,10 @@ def test_a_structlog_that_a_program_has_set_up_hears_of_retries(capfd):
     finally:
         structlog.reset_defaults()
     assert [event["event"] for event in told] == ["stamina.retry_scheduled"]
+
+
+def test_whoever_asks_again_tells_the_log():
+    root = Path(melisma.__file__).parent
+    asking = [path for path in root.rglob("*.py") if "stamina.retry" in path.read_text(encoding="utf-8")]
+    assert len(asking) >= 2
+    assert [path.name for path in asking if "into_log()" not in path.read_text(encoding="utf-8")] == []
