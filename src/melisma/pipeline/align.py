@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from melisma.aligner import refine
-from melisma.aligner import words as placing
 from melisma.aligner.decoder import DecoderConfig
 from melisma.audio.separation import choose
 from melisma.core.errors import InputError, LyricsError, UnknownName
@@ -21,12 +20,6 @@ from melisma.pipeline.song import Listening, Progress, Song
 
 if TYPE_CHECKING:
     from melisma.store.cache import Cache
-
-# Averages of made-up songs with the lyrics of another were 0.60 at most; of those with their own that
-# had less, under half of the words were right (`benchmarks/confidence.py`).
-_LOW_CONFIDENCE = 0.6
-# Share of words held for longer than anybody sings, from which on the lyrics look like a part of what is sung.
-_MANY_LONG = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +149,8 @@ def _made(placed: Placed) -> Alignment:
         engine_version=placed.facts.version,
         model_id=placed.facts.model_id,
         model_revision=placed.facts.model_revision,
-        warnings=(*placed.warnings, *_doubts(placed)),
+        warnings=placed.warnings,
         repeats=placed.repeats,
     )
     made.check()
     return made
-
-
-def _doubts(placed: Placed) -> tuple[str, ...]:
-    """Say what looks wrong with the whole: lyrics of another song, or of a part of this one."""
-    said: list[str] = []
-    known = [word.confidence for word in placed.words if word.confidence is not None]
-    if known and sum(known) / len(known) < _LOW_CONFIDENCE:
-        said.append("most words were hardly heard: are these the lyrics of this recording, in this language?")
-    held = placing.LONGEST_HELD_S
-    n_long = sum((word.end_s or 0.0) - (word.start_s or 0.0) >= held for word in placed.words)
-    if n_long > _MANY_LONG * len(placed.words):
-        said.append(f"{n_long} of {len(placed.words)} words seem to last {held} s: is more sung than written?")
-    return tuple(said)
