@@ -56,6 +56,7 @@ def test_every_variable_is_heard():
         ("MELISMA_GATE_MIN_CONFIDENCE_AVG", "nan", "MELISMA_GATE_MIN_CONFIDENCE_AVG is a number"),
         ("MELISMA_GATE_LOW_CONFIDENCE", "inf", "MELISMA_GATE_LOW_CONFIDENCE is a number"),
         ("MELISMA_BREAKER_WINDOW_S", "x", "MELISMA_BREAKER_WINDOW_S is a number"),
+        ("MELISMA_ENGINE_MEMORY_MB", "2 GB", "MELISMA_ENGINE_MEMORY_MB is '2 GB': give a whole number"),
     ],
 )
 def test_a_bad_value_is_one_sentence(variable, value, sentence):

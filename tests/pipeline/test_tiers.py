@@ -8,7 +8,7 @@ import pytest
 from engine_faults import OtherPhone
 
 from melisma.core import plugins
-from melisma.core.errors import EngineUnavailable, LicenceError, UnknownName
+from melisma.core.errors import EngineUnavailable, InputError, LicenceError, UnknownName
 from melisma.engines.protocol import Licence, Task
 from melisma.pipeline import tiers
 from melisma.pipeline.flags import flags_at
@@ -106,6 +106,14 @@ def test_an_engine_that_is_switched_off_is_not_used(install, settings):
         tiers.usable("other", settings, chosen=True)
     flags_at(settings.flags).switch("other", True)
     assert tiers.usable("other", settings, chosen=True).facts.name == "other"
+
+
+def test_a_setting_of_one_engine_that_cannot_be_does_not_keep_others_from_hearing(settings, monkeypatch):
+    monkeypatch.setenv("MELISMA_WAV2VEC2_LANGUAGES", "12!!")
+    tiers.engine_named.cache_clear()
+    assert tiers.order(None, settings)[0] == "whisper"
+    with pytest.raises(InputError, match="'12!!' is no language code"):
+        tiers.usable("wav2vec2", settings, chosen=True)
 
 
 def test_a_key_of_another_program_does_not_send_recordings_away(settings, monkeypatch):

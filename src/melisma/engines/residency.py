@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition, Lock
@@ -189,7 +189,7 @@ class Residents:
 
     def _room(self, device: str, here: list[_Resident]) -> int | None:
         """Return how many MB of models may be added to a device; None where nothing limits them."""
-        budget = self._memory_mb if self._memory_mb is not None else _budget()
+        budget = self._memory_mb if self._memory_mb is not None else budget_mb()
         if budget is not None:
             return budget - sum(r.memory_mb for r in here)
         free = self._free(device)
@@ -213,8 +213,15 @@ def _key(engine: Engine) -> _Key:
     return _Key(type(engine), facts.name, facts.version, facts.model_id, facts.model_revision, physical(facts.device))
 
 
-def _budget() -> int | None:
-    said = os.environ.get("MELISMA_ENGINE_MEMORY_MB", "").strip()
+def budget_mb(environ: Mapping[str, str] | None = None) -> int | None:
+    """Return what all models on a device may take, as MELISMA_ENGINE_MEMORY_MB says it; None where it says nothing.
+
+    Raises
+    ------
+    InputError
+        If that is no whole number of MB.
+    """
+    said = (os.environ if environ is None else environ).get("MELISMA_ENGINE_MEMORY_MB", "").strip()
     if not said:
         return None
     if not said.isdecimal() or not int(said):

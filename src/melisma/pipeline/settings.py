@@ -14,6 +14,7 @@ import platformdirs
 
 from melisma.aligner.gate import GateConfig
 from melisma.core.errors import InputError
+from melisma.engines.residency import budget_mb
 
 AUTO = "auto"
 _T = TypeVar("_T")
@@ -117,6 +118,7 @@ class RouterSettings:
         env = os.environ if environ is None else environ
         state = state_folder(env)
         _flag(env, "MELISMA_DOWNLOAD", False)  # heard by the engines that have a model to fetch
+        budget_mb(env)  # heard when a model is loaded
         return cls(
             engine=env.get("MELISMA_ENGINE", "").strip() or AUTO,
             tiers=_names(env, "MELISMA_TIERS"),

@@ -87,7 +87,7 @@ def _hearing(names: Iterable[str]) -> tuple[str, ...]:
 def _task(name: str) -> Task | None:
     try:
         return engine_named(name).facts.task
-    except plugins.BrokenPlugin:
+    except MelismaError:  # a setting of its own that cannot be, or a broken plug-in: `usable` says which
         return None
 
 
