@@ -237,12 +237,13 @@ def _written(
     groups: dict[str, _Group],
 ) -> Iterator[tuple[GivenWord, ...]]:
     """Write the lyrics down, each word with the times at which this very word is sung."""
+    moved = plan.written != plan.sung and sorted(plan.written) == sorted(plan.sung)
     for number, name in enumerate(plan.written):
         turn = plan.written[:number].count(name)
         for i, text in enumerate(blocks[name]):
             if i == 0 and name in plan.unwritten:
                 continue
-            sung = _own(times.get(f"{name} {i}", []), turn, plan.written.count(name))
+            sung = _own(times.get(f"{name} {i}", []), turn, plan.written.count(name), moved)
             line = tuple(
                 GivenWord(word, starts) for word, starts in zip(text.split(), _by_word(sung, text), strict=True)
             )
@@ -252,9 +253,12 @@ def _written(
                 yield tuple(GivenWord(word, ()) for word in blocks["Y"][0].split())
 
 
-def _own(times: list[tuple[float, ...]], turn: int, n_written: int) -> list[tuple[float, ...]]:
-    """Of the times that a line is sung take those that a copy of it may stand at: any where there are more of them."""
-    return times if len(times) > n_written else times[turn : turn + 1]
+def _own(times: list[tuple[float, ...]], turn: int, n_written: int, moved: bool) -> list[tuple[float, ...]]:
+    """Of the times that a line is sung take those that a copy of it may stand at.
+
+    Any where there are more times than copies, or where verses have changed places around copies that read the same.
+    """
+    return times if len(times) > n_written or moved else times[turn : turn + 1]
 
 
 def _by_word(sung: list[tuple[float, ...]], text: str) -> list[tuple[float, ...]]:
