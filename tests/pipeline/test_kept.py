@@ -309,6 +309,20 @@ def test_what_the_gate_refused_of_one_and_passed_of_the_next_is_served_whole(wal
     assert second.n_heard == heard[1] + 1  # alone it is another walk, whose result need not be the same
 
 
+def test_what_the_gate_refused_is_served_only_while_nobody_else_could_be_asked(walk, install):
+    first, second = install(OtherPhone, Second)
+    options = {"repair": False, "gate": GateConfig(min_confidence_avg=0.9999)}
+    refused = walk("other", **options)
+    assert "the quality gate refuses this alignment" in refused.warnings[-1]
+    assert walk("other", **options) == refused
+    assert (first.n_heard, second.n_heard) == (1, 0)
+    of_both = walk("other", "second", **options)
+    assert (first.n_heard, second.n_heard) == (2, 1)
+    assert walk("other", "second", **options) == of_both
+    assert walk("other", **options) == refused
+    assert (first.n_heard, second.n_heard) == (2, 1)
+
+
 class Deaf(OtherPhone):
     """Says of every frame that it may be anything: what is placed by it is refused."""
 

@@ -14,12 +14,14 @@ class Asked:
 
     An engine that was asked and refused lyrics or language would do so again, and belongs to what the result rests on.
     One that broke, ran out of memory or took too long may do better the next time: then `broken` says that the result
-    is not what this machine would make on a good day.
+    is not what this machine would make on a good day. `passed` says whether the gate was content in the end; where it
+    was not, an engine that could not be asked this time might have made something better.
     """
 
     def __init__(self) -> None:
         self._engines: list[Engine] = []
         self.broken = False
+        self.passed = True
 
     @property
     def facts(self) -> tuple[EngineFacts, ...]:

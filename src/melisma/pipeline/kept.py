@@ -2,8 +2,9 @@
 
 The engine that a song ends up with is known only when it has been aligned, so what is kept is filed under the engines
 that were asked: one alone if its result passed the gate, several if the first was refused. It is served where the
-engines that would be asked now begin with exactly these. So a result of a later tier is not served once an earlier one
-can be used again, and one that was made while an engine was broken is not kept at all.
+engines that would be asked now begin with exactly these; a result that the gate refused, where nobody else could be
+asked, only where they are exactly these. So a result of a later tier is not served once an earlier one can be used
+again, and one that was made while an engine was broken is not kept at all.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ class Shelf:
             return None
         track = self._track()
         try:
-            wanted = [self._key(track, chain) for chain in _chains(plan)]
+            chains = list(_chains(plan))
+            wanted = [self._key(track, chain) for chain in chains]
+            wanted += [self._key(track, chain, refused=True) for chain in chains if len(chain) == len(plan)]
         except MelismaError:  # what is to be listened to cannot be had: the walk will say so
             return None
         found = self._cache.find(track, wanted)
@@ -98,7 +101,8 @@ class Shelf:
             return  # what was hashed is not what was listened to
         track = self._track()
         names = {"artist": self._config.artist, "title": self._config.title}
-        self._cache.keep(SOURCES[task], track, alignment, self._key(track, asked.facts), **names)
+        key = self._key(track, asked.facts, refused=not asked.passed)
+        self._cache.keep(SOURCES[task], track, alignment, key, **names)
 
     def _known_sound(self) -> str:
         """Return the sound of a waveform, or of a file whose bytes were seen before; empty for any other."""
@@ -137,7 +141,7 @@ class Shelf:
         lyrics = self._song.lyrics
         return Track(self._sound, keys.text_hash(lyrics) if lyrics is not None else "")
 
-    def _key(self, track: Track, chain: Sequence[EngineFacts]) -> ResultKey:
+    def _key(self, track: Track, chain: Sequence[EngineFacts], *, refused: bool = False) -> ResultKey:
         """File under the last of the engines that were asked, after those before it."""
         *before, last = (_identity(facts) for facts in chain)
         lyrics = self._song.lyrics
@@ -148,6 +152,7 @@ class Shelf:
             "alone": router.alone(self._wanted, self._settings),
             "hints": keys.hints_hash(lyrics) if lyrics is not None else "",
             "after": before,
+            "refused": refused,
             "heard": [self._song.flag(facts) for facts in chain],
         }
         language = self._song.language or AUTOMATIC

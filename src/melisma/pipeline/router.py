@@ -78,8 +78,10 @@ def route(song: Song, wanted: Route, settings: RouterSettings, asked: Asked | No
         If the recording cannot be used, or every engine that could listen refused it or the lyrics: what the first
         one said.
     """
-    walk = _Walk(song, wanted, settings, asked or Asked())
+    asked = asked or Asked()
+    walk = _Walk(song, wanted, settings, asked)
     result = walk.go()
+    asked.passed = result.verdict.passed
     said = list(walk.told_of(result.placed))
     if not result.verdict.passed:
         said.append(f"the quality gate refuses this alignment: {'; '.join(result.verdict.reasons)}")
