@@ -2,7 +2,8 @@
 
 python benchmarks/synced.py                          # seconds, for 1,000 lines
 python benchmarks/synced.py --chance                 # how often hints are taken that are right, and that are not
-python benchmarks/synced.py --songs ../shared/songs  # hints made of true line starts, on real songs
+python benchmarks/synced.py --noise                  # words of made-up songs under noise, with and without times
+python benchmarks/synced.py --songs ../shared/songs  # windows and words of real songs, hints made of true line starts
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import csv
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from melisma.aligner.decoder import Decoded, DecoderConfig, decode_words
+from melisma.aligner.guided import decode_guided
 from melisma.aligner.regroup import regroup
-from melisma.aligner.synced import HeardLine, SyncFit, heard_lines, sync
-from melisma.core.records import Alignment, LyricLine, Lyrics, Word
+from melisma.aligner.synced import HeardLine, LineWindow, SyncFit, heard_lines, sync
+from melisma.core.records import Alignment, LyricLine, Lyrics, Waveform, Word
+from melisma.metrics import alignment as metrics
 
 Float64 = npt.NDArray[np.float64]
 TAPPED_S = 0.35  # standard deviation of line times that somebody tapped
@@ -92,17 +96,100 @@ def print_chance(n_files: int = 100) -> None:
         print(f"{n_lines:5}  {length:7}  {taken[0]:14}  {taken[1]:5}  {taken[2]:25}  {taken[3]:11}")
 
 
-def true_starts(folder: Path, lyrics: Lyrics) -> Float64:
+def true_starts(folder: Path, lyrics: Lyrics) -> tuple[Float64, Float64]:
+    """Return where words and lines truly begin, in seconds."""
     with (folder / "gold.csv").open(encoding="utf-8", newline="") as file:
         starts = [float(row["start_s"]) for row in csv.DictReader(file)]
     if len(starts) != len(lyrics.words):
         raise SystemExit(f"{folder.name}: {len(starts)} true words for {len(lyrics.words)}")
     firsts = np.cumsum([0, *(len(line.words) for line in lyrics.lines)])[:-1]
-    return np.array(starts)[firsts]
+    return np.array(starts), np.array(starts)[firsts]
+
+
+def changed(starts: Float64, n: int, others: Float64 | None = None) -> dict[str, Float64]:
+    """Return hints, float64 [n_lines] each: true line starts, tapped with noise and moved; and those of another song.
+
+    Made-up songs are built alike: where no `others` are given, what counts as another's has gaps of 2 to 9 s.
+    """
+    rng = np.random.default_rng(n)
+    tapped = starts + rng.normal(0.0, TAPPED_S, len(starts))
+    places = np.linspace(0, 1, len(starts))
+    another = np.cumsum(rng.uniform(2.0, 9.0, len(starts)))
+    if others is not None:
+        another = np.interp(places, np.linspace(0, 1, len(others)), others)
+    return {"as they are": tapped, "5 s late": tapped + 5.0, "4 % slower": tapped * 1.04, "of another song": another}
+
+
+def hinted(lyrics: Lyrics, hints_s: Float64) -> Lyrics:
+    rows = zip(lyrics.lines, hints_s, strict=True)
+    return Lyrics(tuple(replace(line, start_ms=round(max(float(at), 0.0) * 1000)) for line, at in rows))
+
+
+def errors(words: Sequence[Word], starts: Float64) -> Float64:
+    found = np.array([np.nan if word.start_s is None else word.start_s for word in words])
+    return metrics.onset_errors(found, starts)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A made-up song: its lyrics, true starts of words and lines, and what is heard of it under noise."""
+
+    lyrics: Lyrics
+    words: Float64
+    lines: Float64
+    duration_s: float
+    decode: Callable[[tuple[LineWindow, ...]], Decoded]
+
+
+def under_noise(seed: int, level: float) -> Made:
+    import soxr
+
+    from melisma.engines.phone import PhoneEngine
+    from melisma.synth.songs import song_of_length
+    from melisma.text.lyrics import from_text
+    from melisma.text.tokens import tokenize
+
+    song = song_of_length(100.0, "en", seed=seed)
+    mono = song.stereo.mean(1) + np.random.default_rng(seed).normal(0.0, level, len(song.stereo))
+    engine, lyrics = PhoneEngine(), from_text(song.lyrics)
+    tokens = tokenize(lyrics, lambda word: engine.spell(word, "en"), engine.labels)
+    emission = engine.emit(Waveform(soxr.resample(mono, song.sample_rate, 16000).astype(np.float32), 16000))
+    config = DecoderConfig(refuse=False)
+    starts = np.array([word.start_s for word in song.words])
+    firsts = np.cumsum([0, *(len(line.words) for line in lyrics.lines)])[:-1]
+    return Made(
+        lyrics,
+        starts,
+        starts[firsts],
+        song.duration_s,
+        lambda windows: decode_words(emission, tokens, lyrics, config, windows),
+    )
+
+
+def print_noise(levels: Sequence[float], seeds: Sequence[int]) -> None:
+    print("noise  hints             taken  moved    p50  hit100  pco300  off by > 1 s, or unsung")
+    for level in levels:
+        songs = [under_noise(seed, level) for seed in seeds]
+        plain = [errors(song.decode(()).words, song.words) for song in songs]
+        print_row(f"{level:5}  {'none':16}  {'':5}  {'':5}", plain)
+        for kind in changed(songs[0].lines, 0):
+            found, taken, moved = [], 0, 0
+            for k, song in enumerate(songs):
+                hints = changed(song.lines, k)[kind]
+                made = decode_guided(song.decode, hinted(song.lyrics, hints), song.duration_s)
+                taken, moved = taken + bool(made.fit.windows), moved + made.moved
+                found.append(errors(made.decoded.words, song.words))
+            print_row(f"{level:5}  {kind:16}  {taken:5}  {moved:5}", found)
+
+
+def print_row(title: str, found: Sequence[Float64]) -> None:
+    scores = metrics.pooled(found)
+    lost = 1 - np.mean(np.abs(np.concatenate(found)) <= 1.0)  # false for NaN
+    print(f"{title}  {scores.p50:.3f}  {scores.hit100:6.3f}  {scores.pco300:6.3f}  {lost:6.3f}", flush=True)
 
 
 def print_songs(root: Path) -> None:
-    """Hints are true line starts, tapped with noise, then shifted, stretched, or those of the next song."""
+    """Hints are true line starts, tapped with noise, then moved, or those of the next song."""
     import melisma
 
     folders = sorted(path.parent for path in root.glob("*/gold.csv"))
@@ -112,47 +199,48 @@ def print_songs(root: Path) -> None:
         lyrics = melisma.read_lyrics(folder / "lyrics.txt")
         audio = next(path for path in folder.iterdir() if path.suffix in (".mp3", ".wav", ".flac", ".ogg", ".m4a"))
         alignment = melisma.align(audio, lyrics, language=language, engine="phone")
-        songs.append((folder.name, lyrics, true_starts(folder, lyrics), alignment))
-    kinds: dict[str, Callable[[Float64], Float64]] = {
-        "as they are": lambda at: at,
-        "5 s late": lambda at: at + 5.0,
-        "4 % slower": lambda at: at * 1.04,
-    }
-    for kind, change in kinds.items():
-        taken, off, inside, n_lines = 0, [], [], 0
-        for name, lyrics, starts, alignment in songs:
-            tapped = change(starts) + np.random.default_rng(len(name)).normal(0.0, TAPPED_S, len(starts))
-            fit = _fit(lyrics, tapped, alignment)
-            taken += bool(fit.windows)
-            n_lines += len(starts)
-            off += [abs(w.expected_s - starts[w.line]) for w in fit.windows]
-            inside += [abs(w.expected_s - starts[w.line]) <= w.tolerance_s for w in fit.windows]
-        print(
-            f"{kind}: taken in {taken} of {len(songs)} songs; windows for {len(off)} of {n_lines} lines, "
-            f"median {np.median(off):.2f} s off, {np.mean(inside):.1%} hold the true start"
-        )
-    taken = 0
-    for k, (_, lyrics, _, alignment) in enumerate(songs):
-        other = songs[(k + 1) % len(songs)][2]
-        hints = np.interp(np.linspace(0, 1, len(lyrics.lines)), np.linspace(0, 1, len(other)), other)
-        taken += bool(_fit(lyrics, hints, alignment).windows)
-    print(f"of the next song: taken in {taken} of {len(songs)} songs")
+        songs.append(Real(audio, language, lyrics, *true_starts(folder, lyrics), alignment))
+    print("hints             taken  windows  off, s  inside    p50  hit100  pco300  off by > 1 s, or unsung")
+    print_row(f"{'none':16}  {'':5}  {'':7}  {'':6}  {'':6}", [errors(s.alignment.words, s.words) for s in songs])
+    for kind in changed(songs[0].lines, 0):
+        fits, off, inside, found = 0, [], [], []
+        for k, song in enumerate(songs):
+            given = hinted(song.lyrics, changed(song.lines, k, songs[(k + 1) % len(songs)].lines)[kind])
+            heard = heard_lines(song.alignment.words, len(given.lines))
+            fit = sync(given, heard, song.alignment.duration_ms / 1000)
+            fits += bool(fit.windows)
+            away = [abs(window.expected_s - song.lines[window.line]) for window in fit.windows]
+            off += away
+            inside += [each <= window.tolerance_s for each, window in zip(away, fit.windows, strict=True)]
+            made = melisma.align(song.audio, given, language=song.language, engine="phone")
+            found.append(errors(made.words, song.words))
+        middle, held = (np.median(off), np.mean(inside)) if off else (np.nan, np.nan)
+        print_row(f"{kind:16}  {fits:5}  {len(off):7}  {middle:6.2f}  {held:6.3f}", found)
 
 
-def _fit(lyrics: Lyrics, hints_s: Sequence[float] | Float64, alignment: Alignment) -> SyncFit:
-    lines = [replace(line, start_ms=round(max(at, 0.0) * 1000)) for line, at in zip(lyrics.lines, hints_s, strict=True)]
-    heard = heard_lines(alignment.words, len(lines))
-    return sync(Lyrics(tuple(lines)), heard, alignment.duration_ms / 1000)
+@dataclass(frozen=True)
+class Real:
+    """A song of the yardstick, true starts of its words and lines, and what is made of it without times."""
+
+    audio: Path
+    language: str
+    lyrics: Lyrics
+    words: Float64
+    lines: Float64
+    alignment: Alignment
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=1000)
     parser.add_argument("--chance", action="store_true")
+    parser.add_argument("--noise", action="store_true")
     parser.add_argument("--songs", type=Path)
     asked = parser.parse_args()
     if asked.songs is not None:
         print_songs(asked.songs)
+    elif asked.noise:
+        print_noise((0.2, 0.25, 0.3), range(101, 113))
     elif asked.chance:
         print_chance()
     else:
