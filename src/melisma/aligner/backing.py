@@ -59,7 +59,8 @@ def place_backing(
         stop = min(coming, end + round(_LONGEST_S * rate))
         stride = emission.timebase.stride
         frames = max(0, begin - round(_EARLY_S * rate)) // stride, min(-(-stop // stride), len(emission.log_probs))
-        out |= _search(int(group), frames, placed, emission, tokens, passages, wildcard)
+        for number, word in _search(int(group), frames, emission, tokens, passages, wildcard).items():
+            out[number] = replace(word, text=placed[number].text, line=placed[number].line)
     return out
 
 
@@ -71,12 +72,12 @@ def _span(some: Sequence[Word]) -> tuple[int, int] | None:
 def _search(
     group: int,
     frames: tuple[int, int],
-    placed: Sequence[Word],
     emission: Emission,
     tokens: Tokens,
     passages: Passages,
     wildcard: float,
 ) -> dict[int, Word]:
+    """Look for a group in some frames; return its words without their texts and lines."""
     first, stop = frames
     low, high = int(passages.words[group]), int(passages.words[group + 1])
     part = slice(int(passages.tokens[group]), int(passages.tokens[group + 1]))
@@ -90,11 +91,9 @@ def _search(
     route = find_route(clip.log_probs, rest, own, alone, _NEVER_LEFT_OUT)
     if not route.visits or route.visits[0].gain < _HEARD:
         return {}
-    text = Lyrics((LyricLine(tuple(word.text for word in placed[low:high])),))
+    text = Lyrics((LyricLine(("",) * (high - low)),))
     moved = first * emission.timebase.stride
     return {
-        low + i: replace(
-            word, line=placed[low + i].line, start=(word.start or 0) + moved, end=(word.end or 0) + moved, voice=BACKING
-        )
+        low + i: replace(word, start=(word.start or 0) + moved, end=(word.end or 0) + moved, voice=BACKING)
         for i, word in enumerate(words.unsettled(route.path, clip, own, text))
     }

@@ -110,11 +110,8 @@ def decode_words(
     sung = texts.as_sung([visit.passage for visit in route.visits], passages, tokens, lyrics)
     placed = words.unsettled(route.path, emission, sung.tokens, sung.lyrics)
     chosen = _in_order(_chosen(route), passages, tokens)
-    out = list(nowhere)
-    for k, word in enumerate(placed):
-        if sung.visit[k] in chosen:
-            out[int(sung.words[k])] = replace(word, line=int(tokens.line[sung.words[k]]))
-    first = tuple(out)
+    first = _written(nowhere, placed, sung, chosen, tokens)
+    out = list(first)
     if config.second_pass:
         out = list(look_again(out, Searched(emission, tokens, lyrics, passages, config.wildcard, tuple(windows))))
     if config.wildcard is not None and passages.backing.any():
@@ -126,6 +123,17 @@ def decode_words(
             "they fit it hardly better than the same sounds spelt backwards"
         )
     return Decoded(words.settled(out, first), _repeats(route, chosen, sung, placed, tokens))
+
+
+def _written(
+    nowhere: tuple[Word, ...], placed: tuple[Word, ...], sung: Sung, chosen: dict[int, int], tokens: Tokens
+) -> tuple[Word, ...]:
+    """Put the words of the chosen visits back into the order of the text; the others stay unsung."""
+    out = list(nowhere)
+    for k, word in enumerate(placed):
+        if sung.visit[k] in chosen:
+            out[int(sung.words[k])] = replace(word, line=int(tokens.line[sung.words[k]]))
+    return tuple(out)
 
 
 def _is_gibberish(

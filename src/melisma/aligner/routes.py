@@ -95,6 +95,18 @@ class _Lattice:
     asides: Float32  # what they are worth
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What each frame says: of labels [n_frames, n_labels], of blanks by kind, and what it costs to begin."""
+
+    log_probs: Float32
+    rest: Float32
+    entries: Entries | None
+
+    def __len__(self) -> int:
+        return len(self.log_probs)
+
+
 @dataclass(slots=True)
 class _State:
     """Scores in a frame: of blanks [n_tokens + 1] and of tokens [n_tokens], less `offset`."""
@@ -147,12 +159,13 @@ def find_route(
     if n_frames == 0:
         return Route((), Path(np.zeros(0, np.int64), 0.0))
     step = max(1, min(n_frames, max(int(np.sqrt(n_frames)), _AT_ONCE // (2 * n + 4 * len(passages) + 5))))
-    state = _first(lattice, log_probs[0], rest[0], entries)
+    heard = _Heard(log_probs, rest, entries)
+    state = _first(lattice, heard)
     kept = [state.copy()]
     for first in range(0, n_frames - 1 - step, step):
-        _run(state, (first, first + step), log_probs, rest, lattice, entries, None)
+        _run(state, (first, first + step), heard, lattice, None)
         kept.append(state.copy())
-    return _back(kept, step, log_probs, rest, lattice, entries)
+    return _back(kept, step, heard, lattice)
 
 
 def _lattice(tokens: Tokens, passages: Passages, costs: RouteCosts) -> _Lattice:
@@ -174,32 +187,25 @@ def _lattice(tokens: Tokens, passages: Passages, costs: RouteCosts) -> _Lattice:
     )
 
 
-def _first(lattice: _Lattice, frame: Float32, rest: Float32, entries: Entries | None) -> _State:
+def _first(lattice: _Lattice, heard: _Heard) -> _State:
+    frame, rest = heard.log_probs[0], heard.rest[0]
     blanks = np.full(len(lattice.kinds), NEVER, np.float32)
     tokens = np.full(len(lattice.labels), NEVER, np.float32)
     left_out = lattice.worth + np.where(np.arange(len(lattice.edges)) > 0, lattice.leave, np.float32(0))
     blanks[lattice.edges] = rest[lattice.kinds[lattice.edges]] - left_out
     heads = lattice.edges[:-1]
     tokens[heads] = frame[lattice.labels[heads]] - left_out[:-1]
-    if entries is not None:
-        tokens[heads] -= entries(0, 1)[0]
+    if heard.entries is not None:
+        tokens[heads] -= heard.entries(0, 1)[0]
     return _State(blanks, tokens)
 
 
-def _run(
-    state: _State,
-    frames: tuple[int, int],
-    log_probs: Float32,
-    rest: Float32,
-    lattice: _Lattice,
-    entries: Entries | None,
-    record: _Record | None,
-) -> None:
+def _run(state: _State, frames: tuple[int, int], heard: _Heard, lattice: _Lattice, record: _Record | None) -> None:
     """Run over frames first + 1 … last, in place; note where every state came from, if asked."""
     first, last = frames
     blanks, tokens = state.blanks, state.tokens
     heads = lattice.edges[:-1]
-    dear = None if entries is None else entries(first + 1, last + 1)
+    dear = None if heard.entries is None else heard.entries(first + 1, last + 1)
     leap = np.full(len(tokens), NEVER, np.float32)
     enter = np.empty_like(tokens)
     for t in range(first + 1, last + 1):
@@ -214,10 +220,10 @@ def _run(
             np.maximum(moves, _LEAP * (leap > np.maximum(tokens, enter)).view(np.int8), out=record.tokens[row])
             record.blanks[row, 1:] = tokens > blanks[1:]
         np.maximum(blanks[1:], tokens, out=blanks[1:])
-        blanks += rest[t].take(lattice.kinds)
+        blanks += heard.rest[t].take(lattice.kinds)
         np.maximum(tokens, enter, out=tokens)
         np.maximum(tokens, leap, out=tokens)
-        tokens += log_probs[t].take(lattice.labels)
+        tokens += heard.log_probs[t].take(lattice.labels)
         origin = _leap(blanks, lattice, record is not None)
         if record is not None:
             record.origins[row] = origin
@@ -255,16 +261,9 @@ def _leap(blanks: Float32, lattice: _Lattice, noted: bool) -> Int64:
     return origin
 
 
-def _back(
-    kept: list[_State],
-    step: int,
-    log_probs: Float32,
-    rest: Float32,
-    lattice: _Lattice,
-    entries: Entries | None,
-) -> Route:
+def _back(kept: list[_State], step: int, heard: _Heard, lattice: _Lattice) -> Route:
     """Walk back from the end; each stretch is run again with its back-pointers noted."""
-    n_frames, n = len(log_probs), len(lattice.labels)
+    n_frames, n = len(heard), len(lattice.labels)
     states = np.empty(n_frames, np.int64)
     passed: list[tuple[int, int]] = []  # (frame, passage) of each passage entered, last first
     state, score, last = -1, 0.0, n_frames - 1
@@ -276,7 +275,7 @@ def _back(
             np.zeros((last - first, n), np.int8),
             np.zeros((last - first, len(lattice.edges)), np.int32),
         )
-        _run(scores, (first, last), log_probs, rest, lattice, entries, record)
+        _run(scores, (first, last), heard, lattice, record)
         if state < 0:
             state = 2 * n if scores.blanks[-1] >= scores.tokens[-1] else 2 * n - 1
             score = scores.offset + float(max(scores.blanks[-1], scores.tokens[-1]))
@@ -285,7 +284,7 @@ def _back(
     states[0] = state
     if state % 2:
         passed.append((0, int(np.searchsorted(lattice.edges, state // 2))))
-    return _as_sung(states, passed, lattice, _fits(states, log_probs, rest, lattice), score)
+    return _as_sung(states, passed, lattice, _fits(states, heard, lattice), score)
 
 
 def _walk(
@@ -336,9 +335,9 @@ def _as_sung(states: Int64, passed: list[tuple[int, int]], lattice: _Lattice, fi
     return Route(tuple(visits), Path(own, score))
 
 
-def _fits(states: Int64, log_probs: Float32, rest: Float32, lattice: _Lattice) -> Float32:
+def _fits(states: Int64, heard: _Heard, lattice: _Lattice) -> Float32:
     """Return by how much the path beats a blank outside all passages, in each frame, float32 [n_frames]."""
     frames = np.arange(len(states))
     labels = lattice.labels[np.minimum(states // 2, len(lattice.labels) - 1)]
-    own = np.where(states % 2 == 1, log_probs[frames, labels], rest[frames, lattice.kinds[states // 2]])
-    return np.asarray(own - rest[frames, lattice.kinds[-1]], np.float32)
+    own = np.where(states % 2 == 1, heard.log_probs[frames, labels], heard.rest[frames, lattice.kinds[states // 2]])
+    return np.asarray(own - heard.rest[frames, lattice.kinds[-1]], np.float32)
