@@ -52,7 +52,7 @@ class GateConfig:
     max_low_conf_ratio: float = 0.25
     max_unsung_ratio: float = 0.5
     voice: float = 0.5
-    max_silent_ratio: float = 0.2
+    max_silent_ratio: float = 0.15
     max_unclaimed_ratio: float = 0.6
     fastest_words_per_s: float = 10.0
     max_impossible_ratio: float = 0.05
