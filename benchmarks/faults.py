@@ -53,7 +53,7 @@ _SHORTEST_REPEAT = 2  # lines
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A recording, the lyrics given with it, and each time at which each of their words is sung."""
+    """A recording, the lyrics given with it, and each time at which each of their words is sung, NaN if not known."""
 
     fault: str
     emission: Emission
@@ -78,7 +78,7 @@ class Counts:
         found = [None] * len(case.starts_s) if placed is None else placed
         spare = case.spare if len(case.spare) else [False] * len(found)
         for at, times, may_go in zip(found, case.starts_s, spare, strict=True):
-            if may_go and at is None:
+            if (may_go and at is None) or any(np.isnan(time) for time in times):
                 continue
             self.words["sung" if times else "never"] += 1
             self.words[_fate(at, times)] += 1
@@ -137,13 +137,14 @@ def without_phrases(case: Case) -> list[float | None] | None:
 
 
 WAYS: dict[str, Way] = {"plain search": plain, "decoder": decoder()}
+ONE_PASS = DecoderConfig(second_pass=False)
 ABLATIONS: dict[str, Way] = {
-    "no line left out": decoder(DecoderConfig(costs=RouteCosts(leave=1e6))),
-    "no way back": decoder(DecoderConfig(costs=RouteCosts(jump=None))),
-    "neither": decoder(DecoderConfig(costs=RouteCosts(leave=1e6, jump=None))),
+    "no second pass": decoder(ONE_PASS),
+    "… nor any line left out": decoder(replace(ONE_PASS, costs=RouteCosts(leave=1e6))),
+    "… nor any way back": decoder(replace(ONE_PASS, costs=RouteCosts(jump=None))),
+    "… nor either": decoder(replace(ONE_PASS, costs=RouteCosts(leave=1e6, jump=None))),
     "no wildcard": decoder(DecoderConfig(wildcard=None)),
     **{f"wildcard at {cost:g}": decoder(DecoderConfig(wildcard=cost)) for cost in (1.0, 3.0, 4.0)},
-    "no second pass": decoder(DecoderConfig(second_pass=False)),
     "no phrases": without_phrases,
 }
 
@@ -159,10 +160,7 @@ def pseudo(shared: Path, cache: Path, n: int, first: int) -> Iterator[Case]:
         for k, fault in enumerate(FAULTS):
             for number in range(n):
                 made = composer.faulty(first + 100 * k + number, fault, kind)
-                times = [tuple(t for t in starts if not np.isnan(t)) for starts in made.starts_s]
-                known = [bool(t) or not starts for t, starts in zip(times, made.starts_s, strict=True)]
-                spare = [bool(may_go) or not sure for may_go, sure in zip(made.spare, known, strict=True)]
-                yield Case(fault, made.emission, made.tokens, made.lyrics, times, spare)
+                yield Case(fault, made.emission, made.tokens, made.lyrics, made.starts_s, made.spare.tolist())
 
 
 def synthetic_songs(n: int) -> Iterator[Case]:

@@ -108,6 +108,29 @@ def test_a_copy_that_is_written_takes_what_is_sung_once_more():
     assert found.repeats == ()
 
 
+def test_parts_of_a_line_that_are_sung_the_other_way_round_do_not_make_it_run_backwards():
+    sung = GAP.join(["", LONG[2], LONG[0], ""])
+    found = decode(sung, f"{LONG[0]} ({LONG[1]}) {LONG[2]}")
+    times = placed(found, 0)
+    assert times[:9] == near(starts_in(sung, LONG[0]))
+    assert times[9:] == [None] * 18
+
+
+def test_what_fits_badly_is_no_repeat():
+    """Going back is nearly free here, and pays twelve nats a token: the search goes round and round."""
+    sung = GAP.join(["", FIRST, SECOND, "." * 200])
+    found = decode(sung, FIRST, SECOND, config=DecoderConfig(refuse=False, costs=RouteCosts(30.0, 12.0, 12.0, 5.0)))
+    assert placed(found, 0) == near(starts_in(sung, FIRST))
+    assert found.repeats == ()
+
+
+def test_lyrics_that_are_surely_heard_need_not_beat_their_gibberish():
+    """These lines are the same backwards."""
+    lines = ("never odd or even", "live not on evil")
+    found = decode(GAP.join(["", *lines, ""]), *lines, config=None)
+    assert not any(word.unsung for word in found.words)
+
+
 def test_without_ways_back_nothing_is_repeated():
     sung = GAP.join(["", *LONG, LONG[0], ""])
     assert len(decode(sung, *LONG).repeats) == 1
@@ -125,6 +148,11 @@ def test_the_lyrics_of_another_song_are_one_verdict():
 def test_silence_is_no_song_of_these_lyrics():
     with pytest.raises(WrongLyrics):
         decode("." * 300, FIRST, SECOND, config=None)
+
+
+def test_lyrics_that_say_the_same_backwards_cannot_be_told_from_gibberish():
+    found = decode("." * 300, "la la la la", "la la la la", config=None)
+    assert all(word.unsung for word in found.words)
 
 
 def test_right_lyrics_among_others_are_not_refused():

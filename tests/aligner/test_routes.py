@@ -262,6 +262,13 @@ def test_leaving_out_a_passage_in_parentheses_costs_no_more_than_its_tokens():
     assert [v[0] for v in visits(spoken(TEXT, [3, 3, 3], heard, (1,), costs))] == [0, 2]
 
 
+def test_a_group_in_parentheses_and_the_line_behind_it_are_left_out_at_once():
+    """A single frame of blank has room for both."""
+    heard = [0, *FIRST, 0, 10, 11, 12, 0]
+    text = [*TEXT, 10, 11, 12]
+    assert visits(spoken(text, [3, 3, 3, 3], heard, (1,))) == [(0, 1, 4), (3, 5, 8)]
+
+
 def test_if_nothing_of_the_text_is_sung_there_are_no_visits():
     case = spoken(TEXT, [3, 3, 3], [10] * 12 + [0], wildcard=Wildcard(2.0))
     route = case.route()
