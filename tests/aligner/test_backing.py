@@ -10,6 +10,7 @@ import pytest
 from melisma.aligner.backing import place_backing
 from melisma.aligner.decoder import DecoderConfig, decode_words
 from melisma.aligner.passages import split
+from melisma.aligner.second_pass import Searched
 from melisma.core.records import BACKING, LEAD
 
 LEAD_LINE, NEXT_LINE, GROUP = "golden birds away again", "thin cloud", "jumpy fox"
@@ -69,12 +70,16 @@ def placed_lead(emission):
     return words, tokens, split(tokens, lyrics)
 
 
+def searched(emission, tokens, passages):
+    return Searched(emission, tokens, songs.text(*WRITTEN)[1], passages, 2.0, ())
+
+
 @pytest.mark.parametrize(("at", "found"), [(28, True), (20, False)])
 def test_a_group_is_looked_for_from_a_second_before_its_line_on(at, found):
     """The line begins in frame 60, the second before it in frame 26."""
     emission = recording(GROUP, at=at)
     words, tokens, passages = placed_lead(emission)
-    made = place_backing(words, emission, tokens, passages, 2.0)
+    made = place_backing(words, searched(emission, tokens, passages), emission.log_probs)
     first = [word.start for word in made.values()][:1]
     assert (first == [pytest.approx(at * songs.STRIDE, abs=songs.STRIDE)]) == found
 
@@ -84,18 +89,26 @@ def test_a_group_in_front_of_every_line_belongs_to_none():
     tokens, lyrics = songs.text(f"({GROUP})", LEAD_LINE, NEXT_LINE)
     lead = decode(emission, LEAD_LINE, NEXT_LINE)
     group = [replace(lead[0], text=text, start=None, end=None) for text in lyrics.words[:2]]
-    assert place_backing([*group, *lead], emission, tokens, split(tokens, lyrics), 2.0) == {}
+    song = Searched(emission, tokens, lyrics, split(tokens, lyrics), 2.0, ())
+    assert place_backing([*group, *lead], song, emission.log_probs) == {}
 
 
 def test_a_group_for_which_there_are_too_few_frames_is_not_looked_for():
     emission = recording(GROUP, at=80).part(0, 6)
     words, tokens, passages = placed_lead(recording())
     early = [replace(word, start=0, end=480) if word.start is not None else word for word in words]
-    assert place_backing(early, emission, tokens, passages, 2.0) == {}
+    assert place_backing(early, searched(emission, tokens, passages), emission.log_probs) == {}
 
 
 def test_groups_that_have_their_place_keep_it():
     emission = recording(GROUP, at=80)
     words, tokens, passages = placed_lead(emission)
     timed = [replace(word, start=0, end=480) if word.start is None else word for word in words]
-    assert place_backing(timed, emission, tokens, passages, 2.0) == {}
+    assert place_backing(timed, searched(emission, tokens, passages), emission.log_probs) == {}
+
+
+def test_a_group_that_says_what_its_line_says_does_not_take_the_sounds_of_the_lead():
+    found = decode(recording(), f"{LEAD_LINE} (birds away)", NEXT_LINE)
+    assert [word.text for word in found if word.unsung] == ["(birds", "away)"]
+    both = decode(recording("birds away", at=95), f"{LEAD_LINE} (birds away)", NEXT_LINE)
+    assert [word.text for word in both if word.voice == BACKING] == ["(birds", "away)"]

@@ -1,7 +1,8 @@
 """Words in parentheses that the lead leaves no room for: each group looked for on a track of its own, over the lead.
 
 A group that is sung after its line, as an echo, is found with the rest of the song. One that is not is searched by
-itself, from the line that it stands in or behind to the next one; what else is heard there passes as a wildcard.
+itself, from the line that it stands in or behind to the next one; what else is heard there passes as a wildcard. The
+sounds that the lead sings are taken: a group that says what its line says is not heard in the line.
 """
 
 from __future__ import annotations
@@ -16,35 +17,57 @@ from melisma.aligner import words
 from melisma.aligner.passages import Passages
 from melisma.aligner.routes import RouteCosts, find_route
 from melisma.aligner.search import SearchConfig, pauses
-from melisma.aligner.viterbi import Wildcard, frames_needed, rest_scores
-from melisma.core.records import BACKING, Emission, LyricLine, Lyrics, Tokens, Word
+from melisma.aligner.second_pass import Searched
+from melisma.aligner.viterbi import Path, Wildcard, frames_needed, rest_scores
+from melisma.core.records import BACKING, Emission, Float32, Int64, LyricLine, Lyrics, Tokens, Word
 
 _EARLY_S = 1.0  # before the line that it belongs to
 _LONGEST_S = 10.0  # after that line, where no line follows
 # Of groups that fit better than this, three in four stood where they are sung, in made-up songs (docs/robust.md).
 _HEARD = -2.2  # nats a token
+_TAKEN = np.float32(-12.0)  # nats: as little as a network ever says of a sound
 _NEVER_LEFT_OUT = RouteCosts(leave=1e6, jump=None)
 
 
-def place_backing(
-    placed: Sequence[Word], emission: Emission, tokens: Tokens, passages: Passages, wildcard: float
-) -> dict[int, Word]:
+def without_lead(emission: Emission, path: Path, ids: Int64) -> Float32:
+    """Return log-probabilities from which the sounds of a path are taken, float32 [n_frames, n_labels].
+
+    Parameters
+    ----------
+    emission : Emission
+        What was heard.
+    path : Path
+        Through it; its sounds, and the frames next to them, become as unlikely as can be heard.
+    ids : int64 [n_tokens]
+        Labels of the path's tokens.
+    """
+    left = emission.log_probs.copy()
+    frames = np.flatnonzero(path.states % 2)
+    labels = ids[path.states[frames] // 2]
+    for beside in (-1, 0, 1):
+        at = np.clip(frames + beside, 0, len(left) - 1)
+        left[at, labels] = np.minimum(left[at, labels], _TAKEN)
+    return left
+
+
+def place_backing(placed: Sequence[Word], searched: Searched, left: Float32) -> dict[int, Word]:
     """Look for the groups in parentheses that are unsung so far.
 
     Parameters
     ----------
     placed : sequence of Word
         Every word of the lyrics, in samples of the recording.
-    emission, tokens, passages
-        As they were searched.
-    wildcard : float
-        What a frame of other sound costs, in nats.
+    searched : Searched
+        The emission, the text and its passages, as they were searched.
+    left : float32 [n_frames, n_labels]
+        What `without_lead` leaves of the emission.
 
     Returns
     -------
     dict
         Words that were found, by their numbers.
     """
+    emission, passages = searched.emission, searched.passages
     out: dict[int, Word] = {}
     spans = [_span(placed[a:b]) for a, b in pairwise(passages.words)]
     leads = [k for k in range(len(passages)) if not passages.backing[k] and spans[k] is not None]
@@ -59,7 +82,7 @@ def place_backing(
         stop = min(coming, end + round(_LONGEST_S * rate))
         stride = emission.timebase.stride
         frames = max(0, begin - round(_EARLY_S * rate)) // stride, min(-(-stop // stride), len(emission.log_probs))
-        for number, word in _search(int(group), frames, emission, tokens, passages, wildcard).items():
+        for number, word in _search(int(group), frames, searched, left).items():
             out[number] = replace(word, text=placed[number].text, line=placed[number].line)
     return out
 
@@ -72,12 +95,11 @@ def _span(some: Sequence[Word]) -> tuple[int, int] | None:
 def _search(
     group: int,
     frames: tuple[int, int],
-    emission: Emission,
-    tokens: Tokens,
-    passages: Passages,
-    wildcard: float,
+    searched: Searched,
+    left: Float32,
 ) -> dict[int, Word]:
     """Look for a group in some frames; return its words without their texts and lines."""
+    tokens, passages = searched.tokens, searched.passages
     first, stop = frames
     low, high = int(passages.words[group]), int(passages.words[group + 1])
     part = slice(int(passages.tokens[group]), int(passages.tokens[group + 1]))
@@ -85,14 +107,16 @@ def _search(
     own = Tokens(tokens.ids[part], tokens.word[part] - low, np.zeros(high - low, np.int64), phrase)
     if stop - first < frames_needed(own.ids):
         return {}
-    clip = emission.part(first, stop)
-    rest = rest_scores(clip.log_probs, clip.blank, Wildcard(wildcard), pauses(clip, SearchConfig()))
+    clip = searched.emission.part(first, stop)
+    wildcard = None if searched.wildcard is None else Wildcard(searched.wildcard)
+    rest = rest_scores(clip.log_probs, clip.blank, wildcard, pauses(clip, SearchConfig()))
     alone = Passages(np.array([0, high - low]), np.array([0, len(own.ids)]), np.zeros(1, np.bool_))
+    clip = replace(clip, log_probs=left[first:stop])
     route = find_route(clip.log_probs, rest, own, alone, _NEVER_LEFT_OUT)
     if not route.visits or route.visits[0].gain < _HEARD:
         return {}
     text = Lyrics((LyricLine(("",) * (high - low)),))
-    moved = first * emission.timebase.stride
+    moved = first * clip.timebase.stride
     return {
         low + i: replace(word, start=(word.start or 0) + moved, end=(word.end or 0) + moved, voice=BACKING)
         for i, word in enumerate(words.unsettled(route.path, clip, own, text))

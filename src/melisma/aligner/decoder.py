@@ -7,6 +7,7 @@ were chosen: docs/robust.md.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -15,7 +16,7 @@ import numpy as np
 
 from melisma.aligner import passages as texts
 from melisma.aligner import words
-from melisma.aligner.backing import place_backing
+from melisma.aligner.backing import place_backing, without_lead
 from melisma.aligner.copies import share_out
 from melisma.aligner.passages import Passages, Sung
 from melisma.aligner.routes import Route, RouteCosts, Visit, find_route
@@ -24,7 +25,7 @@ from melisma.aligner.second_pass import Searched, look_again
 from melisma.aligner.synced import LineWindow, entry_costs
 from melisma.aligner.viterbi import Wildcard, frames_needed, rest_scores
 from melisma.core.errors import TooFewFrames, WrongLyrics
-from melisma.core.records import Emission, Float32, Lyrics, Repeat, Tokens, Word
+from melisma.core.records import Emission, Float32, Int64, Lyrics, Repeat, Tokens, Word
 from melisma.core.timebase import Timebase
 
 # A passage that is heard twice is taken where it fits best; of two that fit about as well, in its own place.
@@ -33,7 +34,8 @@ _ABOUT_AS_WELL = 0.3  # nats a token
 # made-up songs with the lyrics of another, nine in ten beat it by less than 0.2 nats a token, real ones by 0.4 at most;
 # with their own, real songs beat it by 0.9 at least (docs/robust.md).
 _SURE, _FEW_SURE = 0.8, 0.3
-_LIKE_GIBBERISH = 0.4  # nats a token
+_LIKE_GIBBERISH = 0.3  # nats a token
+_ALIKE = 0.7  # share of pairs of sounds
 # What fits worse than this is no repeat but chance: lines that nobody sings have −3.8 in the middle, true ones −0.9.
 _HEARD = -2.0  # nats a token
 
@@ -112,10 +114,12 @@ def decode_words(
     chosen = _in_order(_chosen(route), passages, tokens)
     first = _written(nowhere, placed, sung, chosen, tokens)
     out = list(first)
+    searched = Searched(emission, tokens, lyrics, passages, config.wildcard, tuple(windows))
     if config.second_pass:
-        out = list(look_again(out, Searched(emission, tokens, lyrics, passages, config.wildcard, tuple(windows))))
+        out = list(look_again(out, searched))
     if config.wildcard is not None and passages.backing.any():
-        for number, word in place_backing(out, emission, tokens, passages, config.wildcard).items():
+        left = without_lead(emission, route.path, sung.tokens.ids)
+        for number, word in place_backing(out, searched, left).items():
             out[number] = word
     if config.refuse and _is_gibberish(out, route, emission, tokens, passages, config):
         raise WrongLyrics(
@@ -146,8 +150,16 @@ def _is_gibberish(
     backwards = tokens.ids.copy()
     for first, stop in pairwise(passages.tokens):
         backwards[first:stop] = backwards[first:stop][::-1]
+    if _reads_alike(tokens.ids, backwards):
+        return False
     other = _route(emission, replace(tokens, ids=backwards), passages, config)
     return route.path.score - other.path.score < _LIKE_GIBBERISH * len(tokens.ids)
+
+
+def _reads_alike(ids: Int64, backwards: Int64) -> bool:
+    """Whether two texts have most pairs of neighbouring sounds in common: "la la la" says the same from its end."""
+    pairs, others = (Counter(pairwise(each.tolist())) for each in (ids, backwards))
+    return (pairs & others).total() > _ALIKE * max(1, len(ids) - 1)
 
 
 def _unsung(emission: Emission, tokens: Tokens, lyrics: Lyrics) -> tuple[Word, ...]:
