@@ -1,14 +1,15 @@
 """Words in parentheses that the lead leaves no room for: each group looked for on a track of its own, over the lead.
 
 A group that is sung after its line, as an echo, is found with the rest of the song. One that is not is searched by
-itself, from the line that it stands in or behind to the next one; what else is heard there passes as a wildcard. The
-sounds that the lead sings are taken: a group that says what its line says is not heard in the line.
+itself, from the line that it stands in or behind to the next one; what else is heard there passes as a wildcard. A
+group that says what the lead says beside it is not heard in the lead: the sounds that the lead sings are taken then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +27,7 @@ _LONGEST_S = 10.0  # after that line, where no line follows
 # Of groups that fit better than this, three in four stood where they are sung, in made-up songs (docs/robust.md).
 _HEARD = -2.2  # nats a token
 _TAKEN = np.float32(-12.0)  # nats: as little as a network ever says of a sound
+_ALIKE = 0.6  # share of a group's sounds
 _NEVER_LEFT_OUT = RouteCosts(leave=1e6, jump=None)
 
 
@@ -82,9 +84,18 @@ def place_backing(placed: Sequence[Word], searched: Searched, left: Float32) -> 
         stop = min(coming, end + round(_LONGEST_S * rate))
         stride = emission.timebase.stride
         frames = max(0, begin - round(_EARLY_S * rate)) // stride, min(-(-stop // stride), len(emission.log_probs))
-        for number, word in _search(int(group), frames, searched, left).items():
+        beside = [before[-1], *after[:1]]
+        heard = left if any(_says_alike(int(group), k, searched) for k in beside) else emission.log_probs
+        for number, word in _search(int(group), frames, searched, heard).items():
             out[number] = replace(word, text=placed[number].text, line=placed[number].line)
     return out
+
+
+def _says_alike(group: int, lead: int, searched: Searched) -> bool:
+    """Whether most of a group's sounds are sung by a passage of the lead, in one piece."""
+    first, stop = searched.passages.tokens[:-1], searched.passages.tokens[1:]
+    own, other = (searched.tokens.ids[first[k] : stop[k]].tolist() for k in (group, lead))
+    return SequenceMatcher(None, own, other, autojunk=False).find_longest_match().size > _ALIKE * len(own)
 
 
 def _span(some: Sequence[Word]) -> tuple[int, int] | None:
@@ -96,7 +107,7 @@ def _search(
     group: int,
     frames: tuple[int, int],
     searched: Searched,
-    left: Float32,
+    heard: Float32,
 ) -> dict[int, Word]:
     """Look for a group in some frames; return its words without their texts and lines."""
     tokens, passages = searched.tokens, searched.passages
@@ -111,7 +122,7 @@ def _search(
     wildcard = None if searched.wildcard is None else Wildcard(searched.wildcard)
     rest = rest_scores(clip.log_probs, clip.blank, wildcard, pauses(clip, SearchConfig()))
     alone = Passages(np.array([0, high - low]), np.array([0, len(own.ids)]), np.zeros(1, np.bool_))
-    clip = replace(clip, log_probs=left[first:stop])
+    clip = replace(clip, log_probs=heard[first:stop])
     route = find_route(clip.log_probs, rest, own, alone, _NEVER_LEFT_OUT)
     if not route.visits or route.visits[0].gain < _HEARD:
         return {}
