@@ -124,3 +124,18 @@ def alignment():
 def saved(alignment, tmp_path):
     """The alignment as a JSON file."""
     return alignment.save(tmp_path / "made.json")
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """Play LRCLib on loopback; no other place is looked in."""
+    from lyrics_server import Server
+
+    for name in ("GENIUS_ACCESS_TOKEN", "MELISMA_GENIUS_TOKEN", "MELISMA_LYRICS_DIR", "MELISMA_LYRICS_PROVIDERS"):
+        monkeypatch.delenv(name, raising=False)
+    made = Server()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("MELISMA_LRCLIB_URL", made.url)
+    monkeypatch.setenv("MELISMA_CACHE_DIR", str(tmp_path / "cache"))
+    yield made
+    made.close()

@@ -10,23 +10,11 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lyrics"))
 
-from lyrics_server import Server, as_json, track
+from lyrics_server import as_json, track
 
 from melisma.cli.main import app
 
 WORDS = ["Over", "the", "river", "under", "the", "moon"]
-
-
-@pytest.fixture
-def server(monkeypatch, tmp_path):
-    for name in ("GENIUS_ACCESS_TOKEN", "MELISMA_GENIUS_TOKEN", "MELISMA_LYRICS_DIR", "MELISMA_LYRICS_PROVIDERS"):
-        monkeypatch.delenv(name, raising=False)
-    made = Server()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("MELISMA_LRCLIB_URL", made.url)
-    monkeypatch.setenv("MELISMA_CACHE_DIR", str(tmp_path / "cache"))
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -9,23 +9,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lyrics"))
 
-from lyrics_server import PLAIN, SYNCED, Reply, Server, as_json, track
+from lyrics_server import PLAIN, SYNCED, Reply, as_json, track
 
 from melisma.cli.main import app
 from melisma.core.records import Alignment, Line, Word
 from melisma.formats.load import load
-
-
-@pytest.fixture
-def server(monkeypatch, tmp_path):
-    for name in ("GENIUS_ACCESS_TOKEN", "MELISMA_GENIUS_TOKEN", "MELISMA_LYRICS_DIR", "MELISMA_LYRICS_PROVIDERS"):
-        monkeypatch.delenv(name, raising=False)
-    made = Server()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("MELISMA_LRCLIB_URL", made.url)
-    monkeypatch.setenv("MELISMA_CACHE_DIR", str(tmp_path / "cache"))
-    yield made
-    made.close()
 
 
 def find(runner, *arguments):

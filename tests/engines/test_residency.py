@@ -276,8 +276,9 @@ def test_threads_take_turns_on_a_gpu_and_share_the_cpu(device, patience_s, meet)
 
 def test_a_thread_that_holds_a_gpu_may_take_it_again():
     residents = Residents(free=plenty)
-    with residents.using(Humming("a", device="cuda")), residents.using(Humming("b", device="cuda:0"), timeout_s=0.1):
-        pass
+    other = residents.using(Humming("b", device="cuda:0"), timeout_s=0.1)
+    with residents.using(Humming("a", device="cuda")) as first, other as second:
+        assert (first.facts.model_id, second.facts.model_id) == ("a", "b")
 
 
 HOLDER = """
