@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +81,7 @@ def make_engine(url: URL, patience: Patience) -> Engine:
 
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": patience.statement_s})
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, patience.statement_s))
         return engine
     try:
         import psycopg  # noqa: F401
@@ -100,8 +102,28 @@ def _postgres_arguments(url: URL, patience: Patience) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name not in url.query}
 
 
-def _prepare_sqlite(connection: Any, record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")  # readers and one writer at the same time
-    cursor.execute("PRAGMA synchronous=NORMAL")  # a power cut may lose the last rows, never the file
-    cursor.close()
+def _prepare_sqlite(connection: sqlite3.Connection, wait_s: float) -> None:
+    ends = time.monotonic() + wait_s
+    try:
+        while not _in_wal_mode(connection):
+            if time.monotonic() > ends:
+                raise sqlite3.OperationalError("database is locked")
+            time.sleep(0.02)
+        connection.execute("PRAGMA synchronous=NORMAL").close()  # a power cut may lose the last rows, never the file
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _in_wal_mode(connection: sqlite3.Connection) -> bool:
+    """Let readers and one writer work at the same time; False where another process is just about to do so.
+
+    Who changes the mode has the file to itself for a moment, and SQLite's own patience does not reach to that lock.
+    """
+    try:
+        connection.execute("PRAGMA journal_mode=WAL").close()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            return False
+        raise
+    return True
