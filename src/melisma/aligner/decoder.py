@@ -123,8 +123,8 @@ def decode_words(
             out[number] = word
     if config.refuse and _is_gibberish(out, route, emission, tokens, passages, config):
         raise WrongLyrics(
-            "these are not the lyrics of this recording, or it cannot be heard what is sung: "
-            "they fit it hardly better than the same sounds spelt backwards"
+            "these are not the lyrics of this recording, or not in its language, or it cannot be heard what is sung: "
+            "they fit it hardly better than nonsense of the same sounds"
         )
     return Decoded(words.settled(out, first), _repeats(route, chosen, sung, placed, tokens))
 
