@@ -22,7 +22,7 @@ import dataclasses
 import json
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -203,17 +203,23 @@ def show(title: str, songs: Sequence[Song]) -> None:
     print(paired.table(found, SHIPPED), flush=True)
 
 
-def main() -> None:
-    """Compare the methods on all three sets."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """Make a parser of the options that choose the three sets."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--languages", default=LANGUAGES, help="of the synthetic songs (%(default)s)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where synthetic songs are kept (%(default)s)")
     parser.add_argument("--no-songs", action="store_true", help="leave the real songs out")
-    options = parser.parse_args()
+    return parser
+
+
+def over_sets(options: argparse.Namespace, show: Callable[[str, Sequence[Song]], None]) -> None:
+    """Call `show` with the title and the songs of each of the three sets that can be had."""
     languages = options.languages.split(",")
     unknown = [code for code in languages if code not in heldout.LANGUAGES]
     if unknown:
-        parser.error(f"no synthetic songs in {', '.join(unknown)}; there are: {', '.join(heldout.LANGUAGES)}")
+        known = ", ".join(heldout.LANGUAGES)
+        print(f"error: no synthetic songs in {', '.join(unknown)}; there are: {known}", file=sys.stderr)
+        sys.exit(2)
     with paired.gathered([synthetic_song(language, 0, options.cache) for language in languages]) as songs:
         show("Synthetic songs", songs)
     try:
@@ -225,6 +231,11 @@ def main() -> None:
             show("Synthetic voices over rendered accompaniment", songs)
     if not options.no_songs and (real := paired.real_songs()):
         show("Songs", real)
+
+
+def main() -> None:
+    """Compare the methods on all three sets."""
+    over_sets(arguments(__doc__).parse_args(), show)
 
 
 if __name__ == "__main__":

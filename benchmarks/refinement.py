@@ -10,24 +10,20 @@ engine gives them that does not: at the start of the next word, 8 s at most. The
 
 from __future__ import annotations
 
-import argparse
 import csv
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import paired
-from enhancement import LANGUAGES, accompanied
-from synthetic import CACHE
-from synthetic import song as synthetic_song
+from enhancement import arguments, over_sets
 
 from melisma.aligner.refine import parse, refine
 from melisma.audio.beats import track
 from melisma.audio.onsets import flux, onsets
 from melisma.audio.separation import choose
-from melisma.core.errors import MissingDependency, WrongLyrics
+from melisma.core.errors import WrongLyrics
 from melisma.core.records import Emission, Waveform, Word
 from melisma.engines.phone import PhoneEngine
 from melisma.evaluate.align import Song
@@ -163,23 +159,7 @@ def costs() -> None:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--languages", default=LANGUAGES, help="of the synthetic songs (%(default)s)")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where synthetic songs are kept (%(default)s)")
-    parser.add_argument("--no-songs", action="store_true", help="leave the real songs out")
-    options = parser.parse_args()
-    languages = options.languages.split(",")
-    with paired.gathered([synthetic_song(language, 0, options.cache) for language in languages]) as songs:
-        show("Synthetic songs", songs)
-    try:
-        folders = [accompanied(language, options.cache) for language in languages]
-    except MissingDependency as error:
-        print(f"the second set is skipped: {error}")
-    else:
-        with paired.gathered(folders) as songs:
-            show("Synthetic voices over rendered accompaniment", songs)
-    if not options.no_songs and (real := paired.real_songs()):
-        show("Songs", real)
+    over_sets(arguments(__doc__).parse_args(), show)
     costs()
 
 

@@ -26,12 +26,10 @@ from pathlib import Path
 import numpy as np
 import paired
 import soundfile
-from enhancement import LANGUAGES, accompanied
-from synthetic import CACHE
-from synthetic import song as synthetic_song
+from enhancement import arguments, over_sets
 
 from melisma.audio.separation import choose
-from melisma.core.errors import MissingDependency, WrongLyrics
+from melisma.core.errors import WrongLyrics
 from melisma.evaluate.align import Song, score
 from melisma.pipeline.align import AlignConfig, align
 
@@ -69,18 +67,7 @@ def show(title: str, songs: Sequence[Song], separators: Sequence[str]) -> None:
 def effects(options: argparse.Namespace) -> None:
     """Print the three tables of effects."""
     separators = names()
-    languages = options.languages.split(",")
-    with paired.gathered([synthetic_song(language, 0, options.cache) for language in languages]) as songs:
-        show("Synthetic songs", songs, separators)
-    try:
-        folders = [accompanied(language, options.cache) for language in languages]
-    except MissingDependency as error:
-        print(f"the second set is skipped: {error}")
-    else:
-        with paired.gathered(folders) as songs:
-            show("Synthetic voices over rendered accompaniment", songs, separators)
-    if not options.no_songs and (real := paired.real_songs()):
-        show("Songs", real, separators)
+    over_sets(options, lambda title, songs: show(title, songs, separators))
 
 
 def save_random_model(folder: Path) -> Path:
@@ -139,10 +126,7 @@ def speed(seconds: Sequence[float]) -> None:
 
 def main() -> None:
     """Run what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--languages", default=LANGUAGES, help="of the synthetic songs (%(default)s)")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where synthetic songs are kept (%(default)s)")
-    parser.add_argument("--no-songs", action="store_true", help="leave the real songs out")
+    parser = arguments(__doc__)
     parser.add_argument("--speed", action="store_true", help="measure time and memory instead")
     parser.add_argument("--seconds", default="60,180", help="lengths of the recordings (%(default)s)")
     parser.add_argument("--measure", nargs=3, metavar=("NAME", "AUDIO", "RUNS"), help=argparse.SUPPRESS)
