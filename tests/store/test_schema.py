@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -36,10 +37,10 @@ def database(bare):
 
 
 def test_head_is_the_last_migration():
-    script = ScriptDirectory(str(schema._FOLDER))
+    script = ScriptDirectory(str(schema.CACHE.folder))
     assert script.get_heads() == [schema.HEAD]
-    assert schema.known()[-1] == schema.HEAD
-    assert {found.revision for found in script.walk_revisions()} == set(schema.known())
+    assert schema.CACHE.known()[-1] == schema.HEAD
+    assert {found.revision for found in script.walk_revisions()} == set(schema.CACHE.known())
 
 
 def test_the_migrations_make_what_the_tables_say(database):
@@ -69,7 +70,7 @@ def test_a_migration_can_be_taken_back(database):
 
     database.migrate()
     config = Config()
-    config.set_main_option("script_location", str(schema._FOLDER))
+    config.set_main_option("script_location", str(schema.CACHE.folder))
     with database._engine.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
@@ -98,7 +99,7 @@ def test_postgresql_without_tables_asks_to_be_migrated(postgres, entry):
 
 def test_an_old_schema_on_postgresql_asks_to_be_migrated(postgres, monkeypatch):
     database = Database(postgres.new("migrated"))
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    monkeypatch.setattr(schema, "CACHE", replace(schema.CACHE, head="0002"))
     with (
         database._engine.connect() as connection,
         pytest.raises(schema.WrongSchema, match="old schema 0001: run"),

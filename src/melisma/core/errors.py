@@ -160,6 +160,85 @@ class CacheError(MelismaError):
     http_status = 503
 
 
+class StoreError(MelismaError):
+    """What the service keeps cannot be reached or written now; nothing of it is lost, another try may work."""
+
+    http_status = 503
+
+
+class NoRoom(StoreError):
+    """The disk is full, or a quota is used up."""
+
+    http_status = 507
+
+
+class NotFound(InputError):
+    """There is no song, alignment, version or job of this name."""
+
+    http_status = 404
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"there is no {kind} {name!r}")
+        self.kind, self.name = kind, name
+
+
+class Conflict(InputError):
+    """What the caller wants does not fit what is there now."""
+
+    http_status = 409
+
+
+class VersionConflict(Conflict):
+    """Somebody else saved meanwhile."""
+
+    def __init__(self, kind: str, based_on: int, current: int) -> None:
+        super().__init__(
+            f"this {kind} is at version {current} by now, the change was made on version {based_on}: "
+            f"load it anew and make the change there"
+        )
+        self.based_on, self.current = based_on, current
+
+
+class TooLarge(InputError):
+    """What was sent is larger than the service takes."""
+
+    http_status = 413
+
+
+class UnsupportedMedia(InputError):
+    """What was sent is of a kind that is not taken here."""
+
+    http_status = 415
+
+
+class NotAcceptable(InputError):
+    """There is no answer of the kind that was asked for; the sentence lists those there are."""
+
+    http_status = 406
+
+
+class Unauthorized(InputError):
+    """No token, or one that is not known."""
+
+    http_status = 401
+
+
+class Forbidden(InputError):
+    """The caller may not do this."""
+
+    http_status = 403
+
+
+class TooManyRequests(InputError):
+    """The caller asks more often than the service lets it; `retry_s` says when to come again."""
+
+    http_status = 429
+
+    def __init__(self, message: str, retry_s: float) -> None:
+        super().__init__(message)
+        self.retry_s = retry_s
+
+
 class TrainingError(MelismaError):
     """A training has come to nothing."""
 

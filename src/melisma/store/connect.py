@@ -69,7 +69,7 @@ def sqlite_path(url: URL) -> Path | None:
     return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
 
 
-def make_engine(url: URL, patience: Patience) -> Engine:
+def make_engine(url: URL, patience: Patience, n_connections: int = 2) -> Engine:
     """Make an engine; nothing is connected yet.
 
     Raises
@@ -89,7 +89,9 @@ def make_engine(url: URL, patience: Patience) -> Engine:
         raise MissingDependency(
             "a cache in PostgreSQL needs a package that is not installed: pip install 'melisma[postgres]'"
         ) from error
-    return create_engine(url, connect_args=_postgres_arguments(url, patience), pool_pre_ping=True, pool_size=2)
+    return create_engine(
+        url, connect_args=_postgres_arguments(url, patience), pool_pre_ping=True, pool_size=n_connections
+    )
 
 
 def _postgres_arguments(url: URL, patience: Patience) -> dict[str, Any]:

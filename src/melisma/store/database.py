@@ -251,7 +251,7 @@ class Database:
                 found = schema.revision(connection)
                 if self.path is None:
                     schema.check(connection, self.name)
-            if self.path is not None and found != schema.HEAD:
+            if self.path is not None and found != schema.CACHE.head:
                 schema.migrate(self._engine, self._patience.migration_s)
             self._open_in = os.getpid()
 

@@ -1,0 +1,53 @@
+"""The application: every route and every guard, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+
+from fastapi import FastAPI
+
+import melisma
+from melisma.server import problems
+from melisma.server.context import Context
+
+# Modules with a `router`; those that stand here are there.
+ROUTES: tuple[str, ...] = ()
+
+
+def create_app(context: Context) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    context : Context
+        Its parts; closed when the application ends.
+
+    Raises
+    ------
+    InputError
+        If strangers could get in under these settings.
+    """
+    context.settings.check()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        context.close()
+
+    app = FastAPI(
+        title="Melisma",
+        version=melisma.__version__,
+        summary="Puts words, and the sounds beneath them, on the timeline of a recording.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
+    )
+    app.state.context = context
+    problems.install(app)
+    for name in ROUTES:
+        app.include_router(import_module(f"melisma.server.routes.{name}").router)
+    return app

@@ -1,0 +1,62 @@
+"""What every route and every job shares: settings, database, files, cache. Made once a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from melisma.server.settings import ServiceSettings
+from melisma.store import settings as cache_settings
+from melisma.store.cache import Cache, open_cache
+from melisma.store.service.database import ServiceDatabase
+from melisma.store.service.files import FileStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of a running service, or of a worker.
+
+    Parameters
+    ----------
+    settings : ServiceSettings
+        As they were read when the process started.
+    """
+
+    settings: ServiceSettings
+
+    @cached_property
+    def database(self) -> ServiceDatabase:
+        """Songs, alignments, jobs."""
+        return ServiceDatabase(self.settings.database)
+
+    @cached_property
+    def files(self) -> FileStore:
+        """Audio and exports by content."""
+        return FileStore(self.settings.data / "files")
+
+    @cached_property
+    def cache(self) -> Cache | None:
+        """Alignments of earlier runs: those of the command line too, unless the database is a server."""
+        return open_cache(cache_of(self.settings))
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        for name in ("database", "cache"):
+            part = self.__dict__.get(name)
+            if part is not None:
+                part.close()
+
+
+def cache_of(settings: ServiceSettings, environ: Mapping[str, str] | None = None) -> cache_settings.CacheSettings:
+    """Return which cache the service uses: the one of MELISMA_CACHE_URL, else one in its own database if a server."""
+    import os
+
+    environ = os.environ if environ is None else environ
+    found = cache_settings.from_environment(environ)
+    if environ.get(cache_settings.URL, "").strip() or settings.database.startswith("sqlite"):
+        return found
+    return replace(found, url=settings.database)

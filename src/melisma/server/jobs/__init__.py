@@ -1,0 +1,1 @@
+"""Jobs: their ledger in the database is the truth, a queue only carries their numbers."""

@@ -1,0 +1,104 @@
+"""Errors as problem details (RFC 9457): from the one error tree, here and nowhere else.
+
+No path of the server, no statement of SQL and no traceback leaves: what is no MelismaError becomes "internal error",
+and the log has the rest under the same request id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from melisma.core.errors import MelismaError, StoreError, TooManyRequests, Unauthorized
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_S = 5  # after which a database that was out of reach may be back
+
+
+class Problem(BaseModel):
+    """What every error looks like (RFC 9457)."""
+
+    type: str = Field(
+        description="Stable name of the kind of error, as a relative URI.", examples=["/problems/not-found"]
+    )
+    title: str = Field(description="The kind of error in a few words.")
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(description="One sentence: what is wrong, where, and what to do about it.")
+    instance: str = Field(description="Path of the call.")
+    request_id: str = Field(description="As in the header X-Request-ID, and in the log.")
+
+
+def kind_of(error: type[MelismaError]) -> str:
+    """Spell an error's class as a part of a URI.
+
+    Examples
+    --------
+    >>> from melisma.core.errors import VersionConflict
+    >>> kind_of(VersionConflict)
+    'version-conflict'
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", error.__name__).lower()
+
+
+def facts(error: BaseException) -> dict[str, Any]:
+    """Return type, title, status and detail of an error, for an answer or for a job that failed."""
+    if isinstance(error, MelismaError):
+        kind, detail, status = kind_of(type(error)), " ".join(str(error).split()), error.http_status
+    else:
+        kind, detail, status = "internal", "internal error: the service's log says more", 500
+    return {
+        "type": f"/problems/{kind}",
+        "title": kind.replace("-", " "),
+        "status": status,
+        "detail": detail,
+    }
+
+
+def answer(request: Request, found: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Spell a problem as an answer."""
+    body = {**found, "instance": request.url.path, "request_id": getattr(request.state, "request_id", "")}
+    return JSONResponse(body, int(found["status"]), dict(headers or {}), MEDIA_TYPE)
+
+
+def headers_of(error: MelismaError) -> dict[str, str]:
+    """Return the headers that go with an error."""
+    if isinstance(error, TooManyRequests):
+        return {"Retry-After": str(max(1, round(error.retry_s)))}
+    if isinstance(error, StoreError):
+        return {"Retry-After": str(RETRY_S)}
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": 'Bearer realm="melisma"'}
+    return {}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of an application with a problem."""
+
+    @app.exception_handler(MelismaError)
+    def _known(request: Request, error: MelismaError) -> JSONResponse:
+        return answer(request, facts(error), headers_of(error))
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        said = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()[:5])
+        found = {"type": "/problems/invalid-request", "title": "invalid request", "status": 422, "detail": said}
+        return answer(request, found)
+
+    @app.exception_handler(HTTPException)
+    def _plain(request: Request, error: HTTPException) -> JSONResponse:
+        title = HTTPStatus(error.status_code).phrase
+        kind = title.lower().replace(" ", "-")
+        found = {"type": f"/problems/{kind}", "title": title, "status": error.status_code, "detail": str(error.detail)}
+        return answer(request, found, error.headers)
+
+    @app.exception_handler(Exception)
+    def _unknown(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, facts(error))

@@ -1,0 +1,1 @@
+"""What the service keeps: songs, alignments with every version of theirs, jobs, receipts, and the files themselves."""

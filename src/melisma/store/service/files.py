@@ -1,0 +1,127 @@
+"""Files by the hash of their content, below one folder: what is the same is there once, and nothing is half there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from melisma.core.errors import NoRoom, StoreError, TooLarge
+
+_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_STALE_S = 24 * 3600  # after which an upload that never ended is swept
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of the store: the SHA-256 of its content, its size in bytes, and where it lies."""
+
+    content: str
+    size_bytes: int
+    path: Path
+
+
+class FileStore:
+    """Files below a folder, as `ab/cd/abcd….suffix`.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing, for its owner alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, content: str, suffix: str) -> Path:
+        """Return where a file lies, or would."""
+        if len(content) != 64 or not set(content) <= set("0123456789abcdef"):
+            raise ValueError("a content is named by 64 hexadecimal digits")
+        return self.folder / content[:2] / content[2:4] / f"{content}{suffix}"
+
+    @contextlib.contextmanager
+    def incoming(self, max_bytes: int | None = None) -> Iterator[Incoming]:
+        """Open a file to be written bit by bit; it is gone after the block unless it was kept.
+
+        Raises
+        ------
+        StoreError
+            If nothing can be written; NoRoom where the disk is full.
+        TooLarge
+            If more than `max_bytes` comes.
+        """
+        with _meaning():
+            waiting = self.folder / "incoming"
+            waiting.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor, name = tempfile.mkstemp(dir=waiting)
+        coming = Incoming(self, os.fdopen(descriptor, "w+b"), Path(name), max_bytes)
+        try:
+            yield coming
+        finally:
+            coming.close()
+            with contextlib.suppress(OSError):
+                Path(name).unlink(missing_ok=True)
+
+    def remove(self, content: str, suffix: str) -> bool:
+        """Remove a file; return whether it was there."""
+        path = self.path(content, suffix)
+        with _meaning():
+            there = path.exists()
+            path.unlink(missing_ok=True)
+        return there
+
+
+class Incoming:
+    """A file that is being written; `keep` gives it its name."""
+
+    def __init__(self, store: FileStore, file: IO[bytes], path: Path, max_bytes: int | None) -> None:
+        self.path, self.size_bytes = path, 0
+        self._store, self._file, self._max = store, file, max_bytes
+        self._digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Append some bytes."""
+        self.size_bytes += len(data)
+        if self._max is not None and self.size_bytes > self._max:
+            raise TooLarge(f"the file is larger than the {self._max // 1_000_000} MB that this service takes")
+        self._digest.update(data)
+        with _meaning():
+            self._file.write(data)
+
+    def flush(self) -> Path:
+        """Return a path under which everything written so far can be read."""
+        with _meaning():
+            self._file.flush()
+        return self.path
+
+    def keep(self, suffix: str) -> Stored:
+        """Put the whole file in its place, durably; one of the same content that is there already stays."""
+        content = self._digest.hexdigest()
+        place = self._store.path(content, suffix)
+        with _meaning():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.replace(place)
+        return Stored(content, self.size_bytes, place)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+@contextlib.contextmanager
+def _meaning() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _ROOM:
+            raise NoRoom("there is no room on the service's disk") from error
+        raise StoreError(f"the service's files cannot be written now: {error.strerror or error}") from error
