@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
+from importlib.metadata import version
 
 from fastapi import FastAPI
 
-import melisma
 from melisma.server import problems
 from melisma.server.context import Context
 
@@ -38,7 +38,7 @@ def create_app(context: Context) -> FastAPI:
 
     app = FastAPI(
         title="Melisma",
-        version=melisma.__version__,
+        version=version("melisma"),
         summary="Puts words, and the sounds beneath them, on the timeline of a recording.",
         lifespan=lifespan,
         docs_url=None,
