@@ -85,6 +85,11 @@ class Incoming:
         self._store, self._file, self._max = store, file, max_bytes
         self._digest = hashlib.sha256()
 
+    @property
+    def content(self) -> str:
+        """SHA-256 of what was written so far, hexadecimal."""
+        return self._digest.hexdigest()
+
     def write(self, data: bytes) -> None:
         """Append some bytes."""
         self.size_bytes += len(data)
@@ -102,7 +107,7 @@ class Incoming:
 
     def keep(self, suffix: str) -> Stored:
         """Put the whole file in its place, durably; one of the same content that is there already stays."""
-        content = self._digest.hexdigest()
+        content = self.content
         place = self._store.path(content, suffix)
         with _meaning():
             self._file.flush()

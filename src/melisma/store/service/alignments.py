@@ -1,0 +1,375 @@
+"""Alignments of songs: what was asked for, and every version of what was made, none of which is ever changed.
+
+A version is added by comparing the one that it is based on with the current one in the same statement, so that of two
+who save at once one is told.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from melisma.core.errors import NotFound, VersionConflict
+from melisma.core.records import Alignment
+from melisma.store.entries import Source
+from melisma.store.service import pages
+from melisma.store.service.pages import Page
+from melisma.store.service.songs import now
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+    from sqlalchemy.orm import Session
+
+    from melisma.store.service.tables import AlignmentRow
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An alignment as a whole.
+
+    Parameters
+    ----------
+    request : mapping
+        What was asked for, as JSON has it.
+    lyrics : str
+        As given or fetched; empty where they are heard, or not fetched yet.
+    audio_hash, text_hash : str
+        Of the decoded sound and of the sung words, empty until they are known.
+    version : int
+        That is current; 0 until there is one.
+    source, engine : str
+        Of the current version, empty until there is one.
+    confidence_avg : float or None
+        In [0, 1].
+    """
+
+    id: str
+    song_id: str
+    request: Mapping[str, Any]
+    lyrics: str
+    audio_hash: str
+    text_hash: str
+    version: int
+    source: str
+    engine: str
+    n_words: int
+    n_unsung: int
+    confidence_avg: float | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What is known of a version beside its words; `parent` is 0 where an engine made it.
+
+    `corrected` holds the indices of the words that a person has set.
+    """
+
+    alignment_id: str
+    version: int
+    parent: int
+    source: str
+    author: str
+    summary: str
+    engine: str
+    corrected: tuple[int, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What tells whether somebody's copy is the newest, and what the song is called."""
+
+    version: int
+    song_id: str
+    title: str
+    artist: str
+
+
+def create(
+    session: Session, song_id: str, request: Mapping[str, Any], lyrics: str = "", text_hash: str = ""
+) -> tuple[Record, bool]:
+    """Make an alignment of a song without any version yet; the one that was asked for in the same words, if there is.
+
+    Returns
+    -------
+    tuple of Record and bool
+        The alignment, and whether it is new.
+
+    Raises
+    ------
+    NotFound
+        If there is no such song.
+    """
+    from sqlalchemy import select
+
+    from melisma.store.service.tables import AlignmentRow, SongRow
+
+    # The song's row is held, so that two who ask for the same at once get the same.
+    held = select(SongRow.id).where(SongRow.id == song_id).with_for_update()
+    if session.execute(held).first() is None:
+        raise NotFound("song", song_id)
+    spelt = json.dumps(request, sort_keys=True, ensure_ascii=False)
+    same = (AlignmentRow.song_id == song_id) & (AlignmentRow.request == spelt)
+    found = session.execute(select(AlignmentRow.id).where(same).order_by(AlignmentRow.created_at)).scalars().first()
+    if found is not None:
+        return get(session, found), False
+    moment = now()
+    row = AlignmentRow(
+        id=uuid.uuid4().hex,
+        song_id=song_id,
+        request=spelt,
+        lyrics=lyrics,
+        audio_hash="",
+        text_hash=text_hash,
+        version=0,
+        source="",
+        n_words=0,
+        n_unsung=0,
+        confidence_avg=None,
+        created_at=moment,
+        updated_at=moment,
+    )
+    session.add(row)
+    session.flush()
+    return get(session, row.id), True
+
+
+def get(session: Session, alignment_id: str) -> Record:
+    """Return an alignment; NotFound if there is none of this id."""
+    from melisma.store.service.tables import AlignmentRow
+
+    row = session.execute(_with_engine().where(AlignmentRow.id == alignment_id)).first()
+    if row is None:
+        raise NotFound("alignment", alignment_id)
+    return _record(row)
+
+
+def several(session: Session, alignment_ids: Sequence[str]) -> dict[str, Record]:
+    """Return those of some alignments that there are, by their ids."""
+    from melisma.store.service.tables import AlignmentRow
+
+    found = session.execute(_with_engine().where(AlignmentRow.id.in_(alignment_ids))).all()
+    return {row[0].id: _record(row) for row in found}
+
+
+def current(session: Session, alignment_id: str) -> Current:
+    """Return which version is current, in one look; NotFound if there is no such alignment."""
+    from sqlalchemy import select
+
+    from melisma.store.service.tables import AlignmentRow, SongRow
+
+    columns = (AlignmentRow.version, AlignmentRow.song_id, SongRow.title, SongRow.artist)
+    statement = select(*columns).join(SongRow, SongRow.id == AlignmentRow.song_id)
+    row = session.execute(statement.where(AlignmentRow.id == alignment_id)).first()
+    if row is None:
+        raise NotFound("alignment", alignment_id)
+    return Current(*row)
+
+
+def page(session: Session, *, song_id: str | None = None, limit: int = 50, cursor: str | None = None) -> Page[Record]:
+    """List alignments, the newest first; InputError if the cursor is none."""
+    from melisma.store.service.tables import AlignmentRow
+
+    statement = _with_engine()
+    if song_id is not None:
+        statement = statement.where(AlignmentRow.song_id == song_id)
+    return pages.fetch(session, pages.behind(statement, AlignmentRow, cursor), limit, _record)
+
+
+def add_version(
+    session: Session,
+    alignment_id: str,
+    alignment: Alignment,
+    *,
+    based_on: int,
+    source: Source,
+    author: str = "",
+    summary: str = "",
+    corrected: Sequence[int] = (),
+    parent: int | None = None,
+) -> int:
+    """Add a version, which is the current one from then on; return its number.
+
+    Parameters
+    ----------
+    session : Session
+        In a transaction.
+    alignment_id : str
+        Whose.
+    alignment : Alignment
+        What was made.
+    based_on : int
+        The version that was current when it was made, 0 for none.
+    source : Source
+        What made it.
+    author, summary : str
+        Who, and what was changed, for people.
+    corrected : sequence of int
+        Indices of the words that a person has set.
+    parent : int, optional
+        What undoing it leads back to; `based_on` where a person made it, else 0.
+
+    Raises
+    ------
+    NotFound
+        If there is no such alignment.
+    VersionConflict
+        If another version is current by now.
+    InputError
+        If the alignment cannot be kept.
+    """
+    from sqlalchemy import update
+
+    from melisma.store.service import payload
+    from melisma.store.service.tables import AlignmentRow, VersionRow
+
+    data, moment = payload.write(alignment), now()
+    changes = {
+        "version": based_on + 1,
+        "source": source.value,
+        "n_words": len(alignment.words),
+        "n_unsung": sum(word.unsung for word in alignment.words),
+        "confidence_avg": alignment.confidence_avg,
+        "updated_at": moment,
+    }
+    as_it_was = (AlignmentRow.id == alignment_id) & (AlignmentRow.version == based_on)
+    statement = update(AlignmentRow).where(as_it_was).values(changes).returning(AlignmentRow.id)
+    if session.execute(statement, execution_options={"synchronize_session": False}).first() is None:
+        raise VersionConflict("alignment", based_on, current(session, alignment_id).version)
+    if parent is None:
+        parent = based_on if source is Source.USER_CORRECTED else 0
+    row = VersionRow(
+        alignment_id=alignment_id,
+        version=based_on + 1,
+        parent=parent,
+        source=source.value,
+        author=author,
+        summary=summary,
+        engine=alignment.engine,
+        corrected=json.dumps(sorted({int(index) for index in corrected})),
+        payload=data,
+        created_at=moment,
+    )
+    session.add(row)
+    session.flush()
+    return based_on + 1
+
+
+def know_track(
+    session: Session, alignment_id: str, *, audio_hash: str = "", text_hash: str = "", lyrics: str | None = None
+) -> None:
+    """Keep what became known of an alignment's recording and lyrics while it was made; what is empty stays as it is."""
+    from sqlalchemy import update
+
+    from melisma.store.service.tables import AlignmentRow
+
+    changes = {"audio_hash": audio_hash, "text_hash": text_hash, "lyrics": lyrics}
+    known = {name: value for name, value in changes.items() if value}
+    if known:
+        statement = update(AlignmentRow).where(AlignmentRow.id == alignment_id).values(known)
+        session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def version(session: Session, alignment_id: str, number: int | None = None) -> tuple[Alignment, Version]:
+    """Return a version, the current one if not said which.
+
+    Raises
+    ------
+    NotFound
+        If there is no such alignment, or no such version of it.
+    """
+    from sqlalchemy import select
+
+    from melisma.store.service import payload
+    from melisma.store.service.tables import VersionRow
+
+    if number is None:
+        number = current(session, alignment_id).version
+    row = session.execute(
+        select(VersionRow).where(VersionRow.alignment_id == alignment_id, VersionRow.version == number)
+    ).scalar_one_or_none()
+    if row is None:
+        current(session, alignment_id)  # says so where there is no such alignment at all
+        raise NotFound("version", str(number))
+    return payload.read(row.payload), _version(row)
+
+
+def versions(
+    session: Session, alignment_id: str, *, limit: int = 50, before: int | None = None
+) -> tuple[tuple[Version, ...], int | None]:
+    """List the versions of an alignment, the newest first, and the number before which the next page begins."""
+    from sqlalchemy import select
+
+    from melisma.store.service.tables import VersionRow
+
+    current(session, alignment_id)
+    columns = (c for c in VersionRow.__table__.columns if c.name != "payload")
+    statement = select(*columns).where(VersionRow.alignment_id == alignment_id)
+    if before is not None:
+        statement = statement.where(VersionRow.version < before)
+    limit = max(1, min(limit, pages.LIMIT))
+    rows = session.execute(statement.order_by(VersionRow.version.desc()).limit(limit + 1)).all()
+    found = tuple(_version(row) for row in rows[:limit])
+    return found, found[-1].version if len(rows) > limit else None
+
+
+def delete(session: Session, alignment_id: str) -> Record:
+    """Remove an alignment with all its versions; return what it was. NotFound if there is none."""
+    from sqlalchemy import delete as removal
+
+    from melisma.store.service.tables import AlignmentRow
+
+    found = get(session, alignment_id)
+    session.execute(removal(AlignmentRow).where(AlignmentRow.id == alignment_id))
+    return found
+
+
+def _with_engine() -> Select[AlignmentRow, str]:
+    from sqlalchemy import select
+
+    from melisma.store.service.tables import AlignmentRow, VersionRow
+
+    same = (VersionRow.alignment_id == AlignmentRow.id) & (VersionRow.version == AlignmentRow.version)
+    # Rows are changed by statements here: what the session remembers of them may be older.
+    statement = select(AlignmentRow, VersionRow.engine).execution_options(populate_existing=True)
+    return statement.join(VersionRow, same, isouter=True)
+
+
+def _record(found: Any) -> Record:
+    row, engine = found
+    return Record(
+        row.id,
+        row.song_id,
+        json.loads(row.request),
+        row.lyrics,
+        row.audio_hash,
+        row.text_hash,
+        row.version,
+        row.source,
+        engine or "",
+        row.n_words,
+        row.n_unsung,
+        row.confidence_avg,
+        row.created_at,
+        row.updated_at,
+    )
+
+
+def _version(row: Any) -> Version:
+    return Version(
+        row.alignment_id,
+        row.version,
+        row.parent,
+        row.source,
+        row.author,
+        row.summary,
+        row.engine,
+        tuple(json.loads(row.corrected)),
+        row.created_at,
+    )
