@@ -19,6 +19,12 @@ RATE = 16000
 CLOCK = Timebase(RATE, 1)
 
 
+def test_what_onset_means_may_be_said_elsewhere_and_none_is_nothing():
+    assert parse("onset,ends", onset_ms=30) == RefineConfig(onset_ms=30, ends=True)
+    assert parse("onset=40", onset_ms=30) == RefineConfig(onset_ms=40)
+    assert parse(" none ") == parse("") == RefineConfig()
+
+
 def word(start_s, end_s, text="la", clock=CLOCK, **more):
     times = (None, None) if start_s is None else (clock.ticks(start_s), clock.ticks(end_s))
     return Word(text, 0, *times, 0.7, clock, **more)

@@ -155,3 +155,18 @@ def test_completion_offers_formats_behind_a_comma():
     }
     out, err = start(env=env).communicate()
     assert b"lrc,ass" in out.split(), err
+
+
+def test_the_names_of_the_karaoke_document_are_heard(tmp_path):
+    """In the program as it is started: the engine that the other name asks for is missing, and its own is not."""
+    said = {**os.environ, "KARAOKE_ALIGNMENT_ENGINE": "warble", "KARAOKE_ONSET_REFINE": "true"}
+    command = [sys.executable, "-m", "melisma.cli.main", "align", str(tmp_path / "a.wav"), str(tmp_path / "b.txt")]
+    (tmp_path / "b.txt").write_text("la la\n", encoding="utf-8")
+    (tmp_path / "a.wav").write_bytes(b"")
+    result = subprocess.run(command, env=said, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "no engine is called 'warble'" in result.stderr
+    result = subprocess.run(
+        command, env={**said, "KARAOKE_ONSET_REFINE": "maybe"}, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (2, "error: KARAOKE_ONSET_REFINE is 1 or 0, not 'maybe'\n")

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from melisma.aligner.regroup import RegroupConfig
 from melisma.core.errors import InputError
 from melisma.core.records import Alignment, Line, LyricLine, Lyrics, Word
-from melisma.pipeline.regroup import into_lines
+from melisma.pipeline.regroup import from_environment, into_lines
 
 WORDS = (
     "river",
@@ -116,3 +117,10 @@ def test_no_word_is_lost(rows, seed):
     heard = Alignment(tuple(words), (Line(0, len(words)),), at + 5000, language="en")
     made = into_lines(heard, synced(texts, starts)).alignment
     assert [(w.text, w.start, w.end) for w in made.words] == [(w.text, w.start, w.end) for w in words]
+
+
+def test_the_tolerance_may_be_set_in_the_environment():
+    assert from_environment({"MELISMA_REGROUP_TOLERANCE_MS": "500"}) == RegroupConfig(tolerance_s=0.5)
+    assert from_environment({}) == RegroupConfig()
+    with pytest.raises(InputError, match="MELISMA_REGROUP_TOLERANCE_MS is a number, 0 or more, not 'wide'"):
+        from_environment({"MELISMA_REGROUP_TOLERANCE_MS": "wide"})

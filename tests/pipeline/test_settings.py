@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from melisma.aligner.refine import RefineConfig
 from melisma.core.errors import InputError
 from melisma.pipeline.settings import LicenceMode, RouterSettings, Timeouts
 
@@ -28,6 +29,8 @@ def test_every_variable_is_heard():
             "MELISMA_RETRIES": "0",
             "MELISMA_REPAIR": "0",
             "MELISMA_SECOND_OPINION": "1",
+            "MELISMA_REFINE": "onset, ends",
+            "MELISMA_ONSET_SNAP_MS": "50",
             "MELISMA_GATE_MIN_CONFIDENCE_AVG": "0.25",
             "MELISMA_BREAKER_FAILURES": "7",
             "MELISMA_BREAKER_COOL_DOWN_S": "9",
@@ -37,6 +40,7 @@ def test_every_variable_is_heard():
     assert (made.engine, made.tiers, made.licence_mode) == ("one", ("two", "one"), LicenceMode.COMMERCIAL)
     assert (made.retries, made.repair, made.second_opinion) == (0, False, True)
     assert made.timeouts == Timeouts(60, 0, {"two": 5.5})
+    assert (made.refinement, made.onset_ms) == (RefineConfig(onset_ms=50, ends=True), 50)
     assert made.gate.min_confidence_avg == 0.25
     assert (made.breaker.failures, made.breaker.cool_down_s, made.breaker.window_s) == (7, 9, 600)
     assert made.flags == Path("f.json")
@@ -53,6 +57,8 @@ def test_every_variable_is_heard():
         ("MELISMA_TIMEOUT_S", "60,one=-1", "MELISMA_TIMEOUT_S is a number"),
         ("MELISMA_RETRIES", "1.5", "MELISMA_RETRIES is a number"),
         ("MELISMA_RETRIES", "-1", "MELISMA_RETRIES is a number"),
+        ("MELISMA_REFINE", "snap", "MELISMA_REFINE: no refinement is called 'snap'"),
+        ("MELISMA_ONSET_SNAP_MS", "0", "MELISMA_ONSET_SNAP_MS is a number of milliseconds, 1 to 500, not 0"),
         ("MELISMA_GATE_MIN_CONFIDENCE_AVG", "nan", "MELISMA_GATE_MIN_CONFIDENCE_AVG is a number"),
         ("MELISMA_GATE_LOW_CONFIDENCE", "inf", "MELISMA_GATE_LOW_CONFIDENCE is a number"),
         ("MELISMA_BREAKER_WINDOW_S", "x", "MELISMA_BREAKER_WINDOW_S is a number"),

@@ -121,6 +121,19 @@ def test_refinement_reads_the_recording_no_second_time_and_moves_words_a_little(
     assert np.all(np.diff(moved) >= 0)
 
 
+def test_what_the_machine_sets_refines_where_the_caller_does_not_say(sung, monkeypatch):
+    def starts(refine):
+        config = AlignConfig("en", "phone", refine=refine)
+        aligned = align(sung.folder / "audio.wav", sung.folder / "lyrics.txt", config=config)
+        return [word.start for word in aligned.words]
+
+    plain, moved = starts(""), starts("onset=50")
+    monkeypatch.setenv("MELISMA_REFINE", "onset")
+    monkeypatch.setenv("MELISMA_ONSET_SNAP_MS", "50")
+    assert plain != moved == starts("") == starts("onset")
+    assert starts("none") == plain
+
+
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [

@@ -21,7 +21,7 @@ from melisma.core.timebase import Timebase
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-ONSET, BEAT, ENDS = "onset", "beat", "ends"
+ONSET, BEAT, ENDS, NONE = "onset", "beat", "ends", "none"
 _LEAST_S = 0.03  # what a start that moves leaves of its word
 _FRAME_S = 0.01  # of the energy under a word
 _LOUD = 0.9  # quantile of a word's frames that stands for how loud it is
@@ -30,7 +30,7 @@ _FLOOR_DB = -60.0
 _VOICED = 0.5  # probability from which on a voice is heard, as in `melisma.aligner.words`
 _RELEASE_S = 0.03  # left of the silence behind a word, for what still rings
 _WORTH_S = 0.08  # less silence than this is not worth a cut
-_MAX_MS = 500.0
+MAX_MS = 500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,18 @@ class RefineConfig:
 
 _VERSION = 1  # changes with anything that may change a result
 _DEFAULT_MS = {ONSET: 80.0, BEAT: 60.0}
+ONSET_MS = _DEFAULT_MS[ONSET]
 
 
-def parse(said: str) -> RefineConfig:
-    """Read `onset,beat,ends` in any order; `onset=40` sets how many milliseconds a start may move.
+def parse(said: str, onset_ms: float = ONSET_MS) -> RefineConfig:
+    """Read `onset,beat,ends` in any order, or `none`; `onset=40` sets how many milliseconds a start may move.
+
+    Parameters
+    ----------
+    said : str
+        Names of steps between commas; empty for none.
+    onset_ms : float
+        What `onset` without a number means.
 
     Raises
     ------
@@ -76,7 +84,9 @@ def parse(said: str) -> RefineConfig:
     >>> parse("ends, onset=40")
     RefineConfig(onset_ms=40.0, beat_ms=0.0, ends=True)
     """
-    config = RefineConfig()
+    config, usual_ms = RefineConfig(), {**_DEFAULT_MS, ONSET: onset_ms}
+    if said.strip() == NONE:
+        return config
     for part in filter(None, (part.strip() for part in said.split(","))):
         name, equals, number = (piece.strip() for piece in part.partition("="))
         if name not in (*_DEFAULT_MS, ENDS):
@@ -86,7 +96,7 @@ def parse(said: str) -> RefineConfig:
         if name == ENDS:
             config = replace(config, ends=True)
             continue
-        within = _number(name, number) if equals else _DEFAULT_MS[name]
+        within = _number(name, number) if equals else usual_ms[name]
         config = replace(config, onset_ms=within) if name == ONSET else replace(config, beat_ms=within)
     return config
 
@@ -96,8 +106,8 @@ def _number(name: str, said: str) -> float:
         value = float(said)
     except ValueError:
         value = -1.0
-    if not 0 < value <= _MAX_MS:
-        raise InputError(f"the refinement {name!r} takes milliseconds, 1 to {_MAX_MS:g}, not {said[:40]!r}")
+    if not 0 < value <= MAX_MS:
+        raise InputError(f"the refinement {name!r} takes milliseconds, 1 to {MAX_MS:g}, not {said[:40]!r}")
     return value
 
 

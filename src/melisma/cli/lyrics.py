@@ -158,8 +158,13 @@ def regroup(
         str | None, typer.Option("--output", "-o", metavar="PATH", help="File or folder, as of melisma align.")
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(min=0.0, metavar="SECONDS", help="How far outside of a line's time its words may be.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="SECONDS",
+            help="How far outside of a line's time its words may be; 1, or MELISMA_REGROUP_TOLERANCE_MS.",
+        ),
+    ] = None,
     max_skipped: Annotated[
         float,
         typer.Option(
@@ -171,16 +176,19 @@ def regroup(
     verbose: Verbose = False,
 ) -> None:
     """Put words that were heard into the lines of synced lyrics; every word stays, with its time."""
-    from melisma.aligner.regroup import RegroupConfig
+    from dataclasses import replace
+
     from melisma.cli import outputs
     from melisma.cli.reading import read_alignment
     from melisma.cli.summary import print_json
     from melisma.pipeline.lyrics import read
-    from melisma.pipeline.regroup import into_lines
+    from melisma.pipeline.regroup import from_environment, into_lines
 
     stem, inputs = (lyrics.stem, [lyrics]) if str(alignment) == "-" else (alignment.stem, [alignment, lyrics])
     targets = outputs.plan(stem, outputs.split_names(format), output, inputs)
-    config = RegroupConfig(tolerance_s=tolerance, max_skipped_ratio=max_skipped)
+    config = replace(from_environment(), max_skipped_ratio=max_skipped)
+    if tolerance is not None:
+        config = replace(config, tolerance_s=tolerance)
     made = into_lines(read_alignment(alignment, from_format), read(lyrics), config)
     outputs.write_all(targets, lambda name: outputs.render(made.alignment, name))
     found = made.regrouped

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from melisma.core import environment
 from melisma.core.errors import MelismaError
 
 _VERBOSE = "melisma.verbose"  # key in the context's `meta`, which nested commands share
@@ -37,6 +38,7 @@ class Program(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a known error ends in one sentence on standard error and its exit code."""
         try:
+            environment.settle()
             result = super().invoke(ctx)
             sys.stdout.flush()  # here, where a reader that went away can still be told from a fault
             return result

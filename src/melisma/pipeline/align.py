@@ -33,7 +33,7 @@ class AlignConfig:
     downmix: str | None = None  # the older spelling of `separate`: "mean" is "none"
     track_id: str = ""  # what log lines call the song; the name of its file if not given
     separate: str = choose.AUTO  # none, center, demucs, auto: what of the recording is listened to
-    refine: str = ""  # onset, beat, ends, separated by commas: what is done to words once they are placed
+    refine: str = ""  # onset, beat, ends, separated by commas, or none; empty for MELISMA_REFINE
     settings: RouterSettings | None = None  # tiers, time-outs, gate …; None reads the environment
     cache: Cache | None = None  # alignments of earlier runs; None to compute anew and keep nothing
     artist: str = ""  # what the cache calls the song
@@ -85,7 +85,7 @@ def align(
     log.set_up()
     tiers.check(config.engine, settings)
     listening = Listening(_separate(config), settings.licence_mode is LicenceMode.COMMERCIAL)
-    refinement = refine.parse(config.refine)
+    refinement = refine.parse(config.refine, settings.onset_ms) if config.refine else settings.refinement
     song = Song(audio, _sung(lyrics), language=config.language, listening=listening, tell=progress)
     wanted = router.Route(config.engine, config.fallback, _decoder(config), _track_id(audio, config))
     shelf = kept.Shelf(config.cache, song, config, wanted, settings) if config.cache is not None else None

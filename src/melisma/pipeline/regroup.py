@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from melisma.aligner.match import place_heard
 from melisma.aligner.regroup import RegroupConfig, Regrouped, RegroupMode, regroup
 from melisma.aligner.synced import SyncFit, heard_lines, sync
+from melisma.core.environment import number
 from melisma.core.errors import InputError
 from melisma.core.records import Alignment, Heard, HeardWord, LyricLine, Lyrics
 
@@ -18,6 +21,20 @@ class IntoLines:
     alignment: Alignment
     regrouped: Regrouped
     fit: SyncFit
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> RegroupConfig:
+    """Read MELISMA_REGROUP_TOLERANCE_MS: how far outside of a line's time its words may be.
+
+    Raises
+    ------
+    InputError
+        If it is no number, 0 or more.
+    """
+    environ = os.environ if environ is None else environ
+    usual = RegroupConfig()
+    within_ms = number(environ, "MELISMA_REGROUP_TOLERANCE_MS", float, 1000 * usual.tolerance_s)
+    return replace(usual, tolerance_s=within_ms / 1000)
 
 
 def into_lines(alignment: Alignment, lyrics: Lyrics, config: RegroupConfig | None = None) -> IntoLines:

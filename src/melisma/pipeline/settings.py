@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import Any, TypeVar
 import platformdirs
 
 from melisma.aligner.gate import GateConfig
+from melisma.aligner.refine import MAX_MS, ONSET_MS, RefineConfig, parse
+from melisma.core.environment import flag, names, number
 from melisma.core.errors import InputError
 from melisma.engines.residency import budget_mb
 
 AUTO = "auto"
 _T = TypeVar("_T")
-_YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 
 
 class LicenceMode(StrEnum):
@@ -81,6 +81,10 @@ class RouterSettings:
         Whether weak stretches go to the next engine before the whole song does.
     second_opinion : bool
         Whether the gate hears a second engine on songs that the first one passes.
+    refinement : RefineConfig
+        What is done to words once they are placed, where the caller does not say.
+    onset_ms : float
+        How far the refinement `onset` may move a start where no number stands with it, in ms.
     gate, breaker : GateConfig, BreakerSettings
         Their thresholds.
     state : Path
@@ -96,6 +100,8 @@ class RouterSettings:
     retries: int = 1
     repair: bool = True
     second_opinion: bool = False
+    refinement: RefineConfig = field(default_factory=RefineConfig)
+    onset_ms: float = ONSET_MS
     gate: GateConfig = field(default_factory=GateConfig)
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     state: Path = field(default_factory=lambda: state_folder({}))
@@ -117,16 +123,19 @@ class RouterSettings:
         """
         env = os.environ if environ is None else environ
         state = state_folder(env)
-        _flag(env, "MELISMA_DOWNLOAD", False)  # heard by the engines that have a model to fetch
+        onset_ms = _onset_ms(env)
+        flag(env, "MELISMA_DOWNLOAD", False)  # heard by the engines that have a model to fetch
         budget_mb(env)  # heard when a model is loaded
         return cls(
             engine=env.get("MELISMA_ENGINE", "").strip() or AUTO,
-            tiers=_names(env, "MELISMA_TIERS"),
+            tiers=names(env, "MELISMA_TIERS") or None,
             licence_mode=_licence_mode(env),
             timeouts=_timeouts(env),
-            retries=_number(env, "MELISMA_RETRIES", int, 1),
-            repair=_flag(env, "MELISMA_REPAIR", True),
-            second_opinion=_flag(env, "MELISMA_SECOND_OPINION", False),
+            retries=number(env, "MELISMA_RETRIES", int, 1),
+            repair=flag(env, "MELISMA_REPAIR", True),
+            second_opinion=flag(env, "MELISMA_SECOND_OPINION", False),
+            refinement=_refine(env, onset_ms),
+            onset_ms=onset_ms,
             gate=_record(env, "MELISMA_GATE_", GateConfig()),
             breaker=_record(env, "MELISMA_BREAKER_", BreakerSettings()),
             state=state,
@@ -149,31 +158,18 @@ def _licence_mode(env: Mapping[str, str]) -> LicenceMode:
         raise InputError(f"MELISMA_LICENSE_MODE is {modes}, not {said[:40]!r}") from None
 
 
-def _names(env: Mapping[str, str], variable: str) -> tuple[str, ...] | None:
-    named = tuple(name.strip() for name in env.get(variable, "").split(",") if name.strip())
-    return tuple(dict.fromkeys(named)) or None
+def _onset_ms(env: Mapping[str, str]) -> float:
+    found = number(env, "MELISMA_ONSET_SNAP_MS", float, ONSET_MS)
+    if not 0 < found <= MAX_MS:
+        raise InputError(f"MELISMA_ONSET_SNAP_MS is a number of milliseconds, 1 to {MAX_MS:g}, not {found:g}")
+    return found
 
 
-def _flag(env: Mapping[str, str], variable: str, default: bool) -> bool:
-    if variable not in env:
-        return default
-    said = env[variable].strip().lower()
-    if said in _YES or said in _NO:
-        return said in _YES
-    raise InputError(f"{variable} is 1 or 0, not {env[variable][:40]!r}")
-
-
-def _number(env: Mapping[str, str], variable: str, kind: Callable[[str], _T], default: _T) -> _T:
-    said = env.get(variable, "").strip()
-    if not said:
-        return default
+def _refine(env: Mapping[str, str], onset_ms: float) -> RefineConfig:
     try:
-        number = kind(said)
-        if not 0 <= float(number) < math.inf:  # type: ignore[arg-type]
-            raise ValueError
-    except ValueError:
-        raise InputError(f"{variable} is a number, 0 or more, not {said[:40]!r}") from None
-    return number
+        return parse(env.get("MELISMA_REFINE", ""), onset_ms)
+    except InputError as error:
+        raise InputError(f"MELISMA_REFINE: {error}") from error
 
 
 def _timeouts(env: Mapping[str, str]) -> Timeouts:
@@ -182,7 +178,7 @@ def _timeouts(env: Mapping[str, str]) -> Timeouts:
     base_s, per_audio_s, by_engine = plain.base_s, plain.per_audio_s, {}
     for part in filter(None, (part.strip() for part in env.get(variable, "").split(","))):
         name, equals, seconds = part.rpartition("=")
-        value = _number({variable: seconds or "?"}, variable, float, 0.0)
+        value = number({variable: seconds or "?"}, variable, float, 0.0)
         if equals:
             by_engine[name.strip()] = value
         else:
@@ -197,7 +193,7 @@ def _record(env: Mapping[str, str], prefix: str, default: _T) -> _T:
         value = getattr(default, each.name)
         variable = prefix + each.name.upper()
         if isinstance(value, bool):
-            found[each.name] = _flag(env, variable, value)
+            found[each.name] = flag(env, variable, value)
         elif isinstance(value, (int, float)):
-            found[each.name] = _number(env, variable, type(value), value)
+            found[each.name] = number(env, variable, type(value), value)
     return type(default)(**found)

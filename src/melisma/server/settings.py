@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import math
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from melisma.core import environment
 from melisma.core.errors import InputError
 
-_YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
+HASHED = "sha256:"  # in front of a token's hash, where the token itself is not written down
+LEAST_TOKEN = 16  # characters: nobody guesses so many at ten a minute
+_NAME = re.compile(r"[^\s:,]{1,64}")
+_HOST = re.compile(r"[0-9a-z_](?:[0-9a-z._-]{0,251}[0-9a-z_])?|\[?[0-9a-f:.]+\]?")
+_DATABASES = ("sqlite", "postgresql", "postgresql+psycopg", "postgres")
+_REDIS = ("redis", "rediss", "unix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +160,189 @@ def default_data() -> Path:
 def from_environment(environ: Mapping[str, str] | None = None) -> ServiceSettings:
     """Read MELISMA_HOST, MELISMA_PORT, MELISMA_DATA_DIR, …; docs/operate.md lists all of them.
 
+    Parameters
+    ----------
+    environ : mapping, optional
+        What to read; the environment of this process if not given, in which other names for our variables and files
+        with secrets are then settled (`melisma.core.environment.settle`).
+
     Raises
     ------
     InputError
-        If a variable holds what it cannot; the sentence names it.
+        If a variable holds what it cannot; the sentence names it, and never says what is secret.
     """
-    environ = os.environ if environ is None else environ
-    raise NotImplementedError  # the part that reads the environment is written by its owner today
+    if environ is None:
+        environment.settle()
+        env: Mapping[str, str] = os.environ
+    else:
+        env = dict(environ)
+        environment.settle(env)
+    usual, said = ServiceSettings(), env.get("MELISMA_DATA_DIR", "").strip()
+    return ServiceSettings(
+        host=_host(env) or usual.host,
+        port=_whole(env, "MELISMA_PORT", usual.port, 0, 65535),
+        data=Path(said).expanduser().absolute() if said else usual.data,
+        database_url=_url(env, "MELISMA_DATABASE_URL", _DATABASES, "sqlite:///path or postgresql://user@host/base"),
+        library=_folder(env, "MELISMA_LIBRARY_DIR"),
+        tokens=_tokens(env),
+        cors_origins=tuple(_origin(each) for each in environment.names(env, "MELISMA_CORS_ORIGINS")),
+        allowed_hosts=tuple(_allowed(each) for each in environment.names(env, "MELISMA_ALLOWED_HOSTS")),
+        proxies=tuple(_proxy(each) for each in environment.names(env, "MELISMA_PROXIES")),
+        limits=_limits(env),
+        jobs=_jobs(env),
+    )
+
+
+def hash_token(token: str) -> str:
+    """Return the SHA-256 of a token, hexadecimal: what is kept of it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def read_tokens(lines: Iterable[str], where: str) -> dict[str, str]:
+    """Read NAME:TOKEN, or NAME:sha256:HASH as `melisma service token new` prints it; empty lines and # are skipped.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        One token each.
+    where : str
+        What the sentence of an error calls them.
+
+    Returns
+    -------
+    dict of str to str
+        SHA-256 of each token to the name of its owner; an owner may have several, as while one is replaced.
+
+    Raises
+    ------
+    InputError
+        If a line is neither; the sentence counts the line and never shows it.
+    """
+    found: dict[str, str] = {}
+    for n, line in enumerate(lines, start=1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        name, colon, token = line.partition(":")
+        if not colon or not token or _NAME.fullmatch(name) is None:
+            raise InputError(f"entry {n} of {where} is no NAME:TOKEN: the name has no blanks, colons or commas")
+        hashed = token.removeprefix(HASHED).lower() if token.startswith(HASHED) else ""
+        if hashed and re.fullmatch(r"[0-9a-f]{64}", hashed) is None:
+            raise InputError(f"the hash of {name!r} in {where} has to have 64 hexadecimal digits")
+        if not hashed and len(token) < LEAST_TOKEN:
+            raise InputError(
+                f"the token of {name!r} in {where} is too short: give {LEAST_TOKEN} characters or more, "
+                f"or have one made by `melisma service token new {name}`"
+            )
+        hashed = hashed or hash_token(token)
+        if found.get(hashed, name) != name:
+            raise InputError(f"{found[hashed]!r} and {name!r} have the same token in {where}")
+        found[hashed] = name
+    return found
+
+
+def _tokens(env: Mapping[str, str]) -> dict[str, str]:
+    found = read_tokens(env.get("MELISMA_API_TOKENS", "").split(","), "MELISMA_API_TOKENS")
+    if env.get("MELISMA_API_TOKENS_FILE", "").strip():
+        text = environment.read_file(env, "MELISMA_API_TOKENS_FILE")
+        more = read_tokens(text.splitlines(), "the file of MELISMA_API_TOKENS_FILE")
+        if not more:
+            raise InputError("the file that MELISMA_API_TOKENS_FILE names holds no token")
+        found.update(more)
+    return found
+
+
+def _limits(env: Mapping[str, str]) -> Limits:
+    usual = Limits()
+    return Limits(
+        upload_bytes=round(1e6 * _number(env, "MELISMA_MAX_UPLOAD_MB", usual.upload_bytes / 1e6, 0.001)),
+        duration_s=_number(env, "MELISMA_MAX_DURATION_S", usual.duration_s, 1.0),
+        lyrics_chars=_whole(env, "MELISMA_MAX_LYRICS_CHARS", usual.lyrics_chars, 1),
+        body_bytes=round(1e6 * _number(env, "MELISMA_MAX_BODY_MB", usual.body_bytes / 1e6, 0.001)),
+        requests_per_minute=_whole(env, "MELISMA_REQUESTS_PER_MINUTE", usual.requests_per_minute, 0),
+        failures_per_minute=_whole(env, "MELISMA_FAILURES_PER_MINUTE", usual.failures_per_minute, 1),
+        body_s=_number(env, "MELISMA_BODY_TIMEOUT_S", usual.body_s, 0.1),
+        queued_jobs=_whole(env, "MELISMA_MAX_QUEUED_JOBS", usual.queued_jobs, 1),
+    )
+
+
+def _jobs(env: Mapping[str, str]) -> JobSettings:
+    usual = JobSettings()
+    return JobSettings(
+        workers=_whole(env, "MELISMA_WORKERS", usual.workers, 0, 64),
+        redis_url=_url(env, "MELISMA_QUEUE_REDIS_URL", _REDIS, "redis://host:6379/1"),
+        lease_s=_number(env, "MELISMA_JOB_LEASE_S", usual.lease_s, 1.0),
+        attempts=_whole(env, "MELISMA_JOB_ATTEMPTS", usual.attempts, 1, 100),
+        retry_s=_number(env, "MELISMA_JOB_RETRY_S", usual.retry_s, 0.0),
+        keep_days=_number(env, "MELISMA_JOB_KEEP_DAYS", usual.keep_days, 0.0),
+    )
+
+
+def _number(env: Mapping[str, str], name: str, usual: float, least: float, most: float = math.inf) -> float:
+    return _within(environment.number(env, name, float, usual), name, least, most)
+
+
+def _whole(env: Mapping[str, str], name: str, usual: int, least: int, most: float = math.inf) -> int:
+    return int(_within(environment.number(env, name, int, usual), name, least, most))
+
+
+def _within(found: float, name: str, least: float, most: float) -> float:
+    if not least <= found <= most:
+        bounds = f"{least:g} or more" if math.isinf(most) else f"{least:g} to {most:g}"
+        raise InputError(f"{name} is {bounds}, not {found:g}")
+    return found
+
+
+def _host(env: Mapping[str, str]) -> str:
+    said = env.get("MELISMA_HOST", "").strip().strip("[]")
+    if said and _HOST.fullmatch(said.lower()) is None:
+        raise InputError(f"MELISMA_HOST is an address or a host's name, such as 127.0.0.1, not {said[:80]!r}")
+    return said
+
+
+def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str) -> str:
+    """Read a URL that may hold a password: no sentence shows it."""
+    said = env.get(name, "").strip()
+    if said and said.partition("://")[0] not in schemes:
+        raise InputError(f"{name} is no URL that can be used: write {example}")
+    return said
+
+
+def _folder(env: Mapping[str, str], name: str) -> Path | None:
+    said = env.get(name, "").strip()
+    if not said:
+        return None
+    folder = Path(said).expanduser().absolute()
+    if not folder.is_dir():
+        raise InputError(f"{name} names no folder that can be read: {folder}")
+    return folder
+
+
+def _origin(said: str) -> str:
+    """Check an origin as browsers spell it."""
+    try:
+        parts = urlsplit(said)
+        spelt = f"{parts.scheme}://{parts.netloc}".lower() if parts.hostname and parts.port != 0 else ""
+    except ValueError:
+        spelt = ""
+    if not spelt.startswith(("http://", "https://")) or said.rstrip("/").lower() != spelt or "@" in spelt:
+        raise InputError(
+            f"MELISMA_CORS_ORIGINS lists pages as https://host or https://host:port, and never *; not {said[:80]!r}"
+        )
+    return spelt
+
+
+def _allowed(said: str) -> str:
+    """Check a name of the Host header; a port is no part of it."""
+    if _HOST.fullmatch(said.lower()) is None:
+        raise InputError(f"MELISMA_ALLOWED_HOSTS lists names without ports, such as karaoke.example, not {said[:80]!r}")
+    return said.lower().strip("[]")
+
+
+def _proxy(said: str) -> str:
+    try:
+        return str(ipaddress.ip_network(said)) if "/" in said else str(ipaddress.ip_address(said))
+    except ValueError:
+        raise InputError(
+            f"MELISMA_PROXIES lists addresses such as 10.0.0.2 or 10.0.0.0/24, not {said[:80]!r}"
+        ) from None
