@@ -13,7 +13,7 @@ from melisma.server import problems
 from melisma.server.context import Context
 
 # Modules with a `router`; those that stand here are there.
-ROUTES: tuple[str, ...] = ()
+ROUTES: tuple[str, ...] = ("media",)
 
 
 def create_app(context: Context) -> FastAPI:

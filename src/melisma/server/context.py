@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from melisma.server.derived import Derived
 from melisma.server.settings import ServiceSettings
 from melisma.store import settings as cache_settings
 from melisma.store.cache import Cache, open_cache
@@ -37,6 +38,11 @@ class Context:
     def files(self) -> FileStore:
         """Audio and exports by content."""
         return FileStore(self.settings.data / "files")
+
+    @cached_property
+    def derived(self) -> Derived:
+        """Waveforms and onsets, by the content of their recordings."""
+        return Derived(self.settings.data / "derived")
 
     @cached_property
     def cache(self) -> Cache | None:

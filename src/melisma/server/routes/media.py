@@ -1,0 +1,110 @@
+"""What is heard and drawn of a song: its sound, its waveform, its onsets."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from melisma.audio.onset_list import VERSION as ONSETS_VERSION
+from melisma.audio.onset_list import onset_times
+from melisma.audio.peaks import FULL_SCALE, Peaks, peaks
+from melisma.core.errors import InputError
+from melisma.server.context import Context
+from melisma.server.deps import Shared
+from melisma.server.recordings import Recording, called, recording
+from melisma.server.sending import Sent, send
+
+router = APIRouter(prefix="/v1", tags=["media"])
+
+SongId = Annotated[str, InPath(pattern="^[0-9a-f]{32}$", description="Of the song.")]
+_BASE = 400  # peaks a second that are kept: more than a screen shows of any stretch that a hand can aim at
+_MOST = 1_100_000  # peaks in one answer: three hours at a hundred a second, 5 MB
+_BINARY: dict[str, Any] = {"content": {"application/octet-stream": {}}}
+
+
+class Waveform(BaseModel):
+    """How loud a song is from moment to moment."""
+
+    per_second: int = Field(description="Peaks in a second.")
+    start_ms: int = Field(description="Where the first peak begins.")
+    duration_ms: int = Field(description="Length of the whole recording.")
+    channels: int = Field(description="Always 1: the louder channel counts.")
+    peaks: list[float] = Field(description="Largest magnitude of each part, 0 to 1.")
+
+
+class Onsets(BaseModel):
+    """Moments at which something begins to sound."""
+
+    onsets_ms: list[int]
+
+
+@router.api_route(
+    "/songs/{song_id}/audio",
+    methods=["GET", "HEAD"],
+    summary="The recording, whole or a range of its bytes",
+    response_class=Response,
+    responses={200: _BINARY, 206: _BINARY, 304: {"description": "Not changed."}, 416: {"description": "Beyond."}},
+)
+def audio(request: Request, context: Shared, song_id: SongId) -> Response:
+    """Send the file as it was uploaded, with the media type of its content."""
+    found = recording(context, song_id)
+    return send(request, Sent(found.path, found.tag, found.media_type, found.name, what="recording"))
+
+
+@router.get("/songs/{song_id}/peaks", summary="The waveform", response_model=Waveform)
+def waveform(
+    context: Shared,
+    song_id: SongId,
+    per_second: Annotated[int, Query(ge=1, le=_BASE)] = 50,
+    start_ms: Annotated[int, Query(ge=0, le=10**9, description="Peaks from here on.")] = 0,
+    end_ms: Annotated[int | None, Query(ge=0, le=10**9, description="Peaks up to here.")] = None,
+) -> Response:
+    """Return the peaks of a song, or of a part of it; the first call reads the whole recording."""
+    found = _peaks(context, recording(context, song_id)).at(per_second)
+    first = start_ms * per_second // 1000
+    stop = len(found.values) if end_ms is None else -(-end_ms * per_second // 1000)
+    values = found.values[first:stop]
+    if len(values) > _MOST:
+        raise InputError(f"these are {len(values)} peaks, at most {_MOST} are sent: ask for fewer per second")
+    body = {
+        "per_second": per_second,
+        "start_ms": first * 1000 // per_second,
+        "duration_ms": found.duration_ms,
+        "channels": 1,
+        "peaks": (np.rint(values * (1000 / FULL_SCALE)) / 1000).tolist(),
+    }
+    return Response(json.dumps(body, separators=(",", ":")), media_type="application/json")
+
+
+@router.get("/songs/{song_id}/onsets", summary="Moments to snap to", response_model=Onsets)
+def onsets(context: Shared, song_id: SongId) -> Response:
+    """Return where something begins to sound; the first call listens to the whole recording."""
+    found = recording(context, song_id)
+
+    def make() -> bytes:
+        with called(found.path, found.name):
+            return onset_times(found.path).astype("<i4").tobytes()
+
+    data = context.derived.get(found.content, f"{found.stamp}onsets{ONSETS_VERSION}", make)
+    times = np.frombuffer(data, "<i4").tolist()
+    return Response(json.dumps({"onsets_ms": times}, separators=(",", ":")), media_type="application/json")
+
+
+def _peaks(context: Context, found: Recording) -> Peaks:
+    """Return the peaks that are kept: sample rate, number of samples and peaks a second in front, then the values."""
+
+    def make() -> bytes:
+        with called(found.path, found.name):
+            made = peaks(found.path, _BASE)
+        head = np.array([made.sample_rate, made.n_samples, made.per_second], "<i8")
+        return head.tobytes() + made.values.astype("<u2").tobytes()
+
+    data = context.derived.get(found.content, f"{found.stamp}peaks1", make)
+    rate, n_samples, per_second = np.frombuffer(data[:24], "<i8").tolist()
+    return Peaks(np.frombuffer(data[24:], "<u2"), per_second, n_samples, rate)
