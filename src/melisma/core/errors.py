@@ -199,10 +199,25 @@ class VersionConflict(Conflict):
         self.based_on, self.current = based_on, current
 
 
+class RefusedEdit(InputError):
+    """A correction cannot be made; `edit` counts from 0, `word` is None where no word is meant."""
+
+    def __init__(self, edit: int, op: str, word: int | None, text: str | None, why: str) -> None:
+        of = "" if word is None else f" of word {word}" + ("" if text is None else f" ({text!r})")
+        super().__init__(f"edit {edit} ({op}{of}) cannot be made: {why}")
+        self.edit, self.op, self.word = edit, op, word
+
+
 class TooLarge(InputError):
     """What was sent is larger than the service takes."""
 
     http_status = 413
+
+
+class TooSlow(InputError):
+    """What was to be sent did not come in time."""
+
+    http_status = 408
 
 
 class UnsupportedMedia(InputError):
