@@ -13,7 +13,7 @@ from melisma.server import problems
 from melisma.server.context import Context
 
 # Modules with a `router`; those that stand here are there.
-ROUTES: tuple[str, ...] = ("media",)
+ROUTES: tuple[str, ...] = ("media", "studio")
 
 
 def create_app(context: Context) -> FastAPI:
