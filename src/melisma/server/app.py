@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.metadata import version
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from melisma.server import problems
 from melisma.server.context import Context
+from melisma.server.worker import Worker
 
 # Modules with a `router`; those that stand here are there.
 ROUTES: tuple[str, ...] = ("media", "studio")
@@ -33,7 +35,10 @@ def create_app(context: Context) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        worker = Worker(context, context.settings.jobs.workers)
+        worker.start()
         yield
+        await to_thread.run_sync(worker.stop)
         context.close()
 
     app = FastAPI(

@@ -16,6 +16,8 @@ from melisma.store.service.files import FileStore
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from melisma.server.jobs.queue import Queue
+
 
 @dataclass(frozen=True)
 class Context:
@@ -49,9 +51,16 @@ class Context:
         """Alignments of earlier runs: those of the command line too, unless the database is a server."""
         return open_cache(cache_of(self.settings))
 
+    @cached_property
+    def queue(self) -> Queue:
+        """Work to be done by whoever works: threads of the service, or `melisma worker`."""
+        from melisma.server.jobs.queue import Queue
+
+        return Queue(self)
+
     def close(self) -> None:
         """Let go of every connection."""
-        for name in ("database", "cache"):
+        for name in ("queue", "database", "cache"):
             part = self.__dict__.get(name)
             if part is not None:
                 part.close()
