@@ -1,4 +1,4 @@
-"""Corrections as JSON objects, `{"op": "move", …}` and the others: parsed strictly, then what `aligner.edits` applies."""
+"""Corrections as JSON, `{"op": "move", …}` and the others: parsed strictly, then what `aligner.edits` applies."""
 
 from __future__ import annotations
 
