@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+pytest_plugins = ["servers"]
 
 # A busy machine is no fault of the code: no test of ours asserts a wall-clock time.
 settings.register_profile("melisma", deadline=None)

@@ -1,19 +1,9 @@
-"""Real servers on loopback, each on a free port of its own, and entries to keep in them."""
+"""Databases of each kind, and entries to keep in them."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pwd
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -23,177 +13,6 @@ from melisma.store.entries import Entry, Source
 from melisma.store.keys import ResultKey, Track
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, 123456, tzinfo=UTC)
-STARTS_WITHIN_S = 60  # on a machine that has much else to do
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
-def program(name: str) -> str | None:
-    """A server's program; Debian keeps those of PostgreSQL off the path."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return shutil.which(name) or (str(found[-1]) if found else None)
-
-
-def unprivileged() -> tuple[list[str], int, int]:
-    """Return what to put in front of a command, and the ids, so that a server that refuses root runs as another."""
-    if os.geteuid() != 0:
-        return [], os.geteuid(), os.getegid()
-    try:
-        user = pwd.getpwnam("postgres")
-    except KeyError:
-        user = pwd.getpwnam("nobody")
-    command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
-    return command, user.pw_uid, user.pw_gid
-
-
-class Server:
-    """A process that listens on a port of the loopback interface."""
-
-    def __init__(self, command: list[str], port: int, stop: signal.Signals = signal.SIGTERM) -> None:
-        self.command, self.port, self._stop = command, port, stop
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(self.command, start_new_session=True, **quiet)
-        deadline = time.monotonic() + STARTS_WITHIN_S
-        while not self.ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                pytest.fail(f"the server did not start: {' '.join(self.command)}")
-            time.sleep(0.05)
-
-    def ready(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-            return True
-        return False
-
-    def kill(self) -> None:
-        """Die as of a power cut."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(self._stop)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-    def children(self) -> list[int]:
-        found = subprocess.run(["ps", "--ppid", str(self.process.pid), "-o", "pid="], capture_output=True, check=False)
-        return [int(pid) for pid in found.stdout.split()]
-
-    @contextlib.contextmanager
-    def frozen(self):
-        """Connections are taken and nothing is ever answered."""
-        pids = [self.process.pid, *self.children()]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
-
-
-class Postgres(Server):
-    """A cluster with a database that is migrated, to be copied for each test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, port = folder, free_port()
-        prefix, uid, gid = unprivileged()
-        os.chown(folder, uid, gid)
-        data = folder / "data"
-        make = [*prefix, program("initdb"), "-D", str(data), "-U", "melisma", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run(make, check=True, capture_output=True, cwd=folder)
-        settings = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        super().__init__([*prefix, program("postgres"), "-D", str(data), *options], port, signal.SIGINT)
-        self._n = 0
-
-    def url(self, name: str) -> str:
-        return f"postgresql://melisma@127.0.0.1:{self.port}/{name}"
-
-    def ready(self) -> bool:
-        import psycopg
-
-        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.url("postgres"), connect_timeout=5):
-            return True
-        return False
-
-    def execute(self, sql: str, name: str = "postgres") -> None:
-        import psycopg
-
-        with psycopg.connect(self.url(name), autocommit=True) as connection:
-            connection.execute(sql)
-
-    def new(self, template: str = "template0") -> str:
-        """Make a database, a copy of another; return its URL."""
-        self._n += 1
-        name = f"cache_{self._n}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return self.url(name)
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """A running PostgreSQL."""
-    missing = [name for name in ("initdb", "postgres") if program(name) is None]
-    if missing:
-        pytest.skip(f"PostgreSQL is not installed: there is no {missing[0]}")
-    folder = Path(tempfile.mkdtemp(prefix="melisma-postgres-"))
-    server = Postgres(folder)
-    try:
-        server.start()
-        server.execute("CREATE DATABASE migrated")
-        from melisma.store.database import Database
-
-        template = Database(server.url("migrated"))
-        template.migrate()
-        template.close()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def redis_process():
-    if shutil.which("redis-server") is None:
-        pytest.skip("Redis is not installed: there is no redis-server")
-    port = free_port()
-    folder = Path(tempfile.mkdtemp(prefix="melisma-redis-"))
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    server = Server([*command, "--dir", str(folder)], port)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def redis_server(redis_process):
-    """A running, empty Redis."""
-    import redis
-
-    if redis_process.process.poll() is not None:
-        redis_process.start()
-    with redis.Redis(port=redis_process.port) as client:
-        client.flushall()
-    return redis_process
-
-
-@pytest.fixture
-def redis_url(redis_server):
-    return f"redis://127.0.0.1:{redis_server.port}/0"
 
 
 @pytest.fixture
@@ -208,21 +27,6 @@ def url(request):
     if request.param == "sqlite":
         return request.getfixturevalue("sqlite")
     return request.getfixturevalue("postgres").new("migrated")
-
-
-@pytest.fixture
-def silent_port():
-    """A port that takes connections and never answers."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(50)
-        yield listening.getsockname()[1]
-
-
-@pytest.fixture
-def dead_port():
-    """A port on which nobody listens."""
-    return free_port()
 
 
 @pytest.fixture

@@ -92,8 +92,25 @@ class Worker:
                 _log.exception("a thread of the worker met something that it does not know")
 
 
-def serve(context: Context, n_threads: int, kinds: Mapping[str, str] = kinds_of_jobs.KINDS) -> None:
-    """Work until SIGTERM or SIGINT comes; to be called in the main thread."""
+def serve(
+    context: Context,
+    n_threads: int,
+    started: Callable[[], None] = lambda: None,
+    kinds: Mapping[str, str] = kinds_of_jobs.KINDS,
+) -> None:
+    """Work until SIGTERM or SIGINT comes; to be called in the main thread.
+
+    Parameters
+    ----------
+    context : Context
+        What handlers work with; closed at the end.
+    n_threads : int
+        How many jobs at once.
+    started : callable
+        Called when jobs are taken.
+    kinds : mapping of str to str
+        Which module does which kind.
+    """
     wanted = threading.Event()
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -102,9 +119,8 @@ def serve(context: Context, n_threads: int, kinds: Mapping[str, str] = kinds_of_
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with Worker(context, n_threads, kinds):
-            _log.info("a worker with %d threads begins", n_threads)
+            started()
             wanted.wait()
-            _log.info("the worker ends")
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from huey.api import Task
 from huey.consumer import Consumer, Scheduler, Worker
 
 from melisma.core.errors import StoreError
@@ -80,9 +81,15 @@ class _Worker(Worker):  # type: ignore[misc]
             return
         if task is not None:
             self.delay = self.default_delay
-            task.execute()
+            self._execute(task)
         elif not self.huey.storage.blocking:
             self.sleep()
+
+    def _execute(self, task: Task) -> None:
+        try:
+            task.execute()
+        except Exception:  # a fault of ours: the sweeper brings the job again, and this thread must live to see it
+            _log.exception("a job could not be looked at")
 
     def sleep(self) -> None:
         """Wait a while, or until this process has sent something."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from melisma.core.errors import StoreError
 from melisma.server.jobs import kinds as kinds_of_jobs
-from melisma.server.jobs.records import Job, JobState
+from melisma.server.jobs.records import Job, JobState, NewJob
 from melisma.server.jobs.transport import Transport
 from melisma.store.service import jobs as ledger
+from melisma.store.service.job_records import Chosen
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -80,13 +81,13 @@ class Queue:
         StoreError
             If the database is out of reach.
         """
-        new = ledger.NewJob(kind, request, priority, owner, request_id, song_id, alignment_id)
+        new = NewJob(kind, request, priority, owner, request_id, song_id, alignment_id)
         with self._context.database.begin() as session:
             job = self.add(session, new)
         self.announce(job)
         return job
 
-    def add(self, session: Session, new: ledger.NewJob) -> Job:
+    def add(self, session: Session, new: NewJob) -> Job:
         """Write a job down within a transaction of the caller, who calls `announce` when it is committed."""
         from dataclasses import replace
 
@@ -116,7 +117,7 @@ class Queue:
         limit: int = 50,
     ) -> tuple[list[Job], str | None]:
         """List jobs, the newest first; return them and the cursor that `before` takes for those behind them."""
-        chosen = ledger.Chosen(state, song_id, alignment_id, owner)
+        chosen = Chosen(state, song_id, alignment_id, owner)
         with self._context.database.begin(write=False) as session:
             return ledger.page(session, chosen, before, limit)
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from melisma.store.service.jobs import Job, JobState
+from melisma.store.service.job_records import Job, JobState, NewJob
 
 if TYPE_CHECKING:
     from melisma.server.context import Context
 
-__all__ = ["Cancelled", "Handler", "Job", "JobState", "Report", "Why"]
+__all__ = ["Cancelled", "Handler", "Job", "JobState", "NewJob", "Report", "Why"]
 
 
 class Why(StrEnum):

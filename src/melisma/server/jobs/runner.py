@@ -19,6 +19,7 @@ from melisma.server import problems
 from melisma.server.jobs import kinds as kinds_of_jobs
 from melisma.server.jobs.records import Cancelled, Job, Why
 from melisma.store.service import jobs as ledger
+from melisma.store.service.job_records import Ending
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -136,7 +137,7 @@ class Runner:
             claims = list(self._claims.values())
         for claim in claims:
             with contextlib.suppress(StoreError):  # then its lease ends by itself
-                self._end(claim, ledger.Ending(counted=False), patient=False)
+                self._end(claim, Ending(counted=False), patient=False)
 
     def _do(self, claim: Claim) -> None:
         job = claim.job
@@ -160,7 +161,7 @@ class Runner:
         if why is Why.WANTED:
             self._written(lambda session: ledger.cancelled(session, job.id, job.worker))
         elif why is Why.STOPPING:
-            self._end(claim, ledger.Ending(counted=False))
+            self._end(claim, Ending(counted=False))
 
     def _failed(self, claim: Claim, error: BaseException) -> None:
         job, found = claim.job, problems.facts(error)
@@ -173,11 +174,11 @@ class Runner:
         }
         if not _final(error) and job.n_attempts < self._settings.attempts:
             wait_s = self._settings.retry_s * 2 ** (job.n_attempts - 1)
-            self._end(claim, ledger.Ending(cause, wait_s=wait_s))
+            self._end(claim, Ending(cause, wait_s=wait_s))
         else:
-            self._end(claim, ledger.Ending(cause, problem=given_up(found, [*job.causes, cause])))
+            self._end(claim, Ending(cause, problem=given_up(found, [*job.causes, cause])))
 
-    def _end(self, claim: Claim, ending: ledger.Ending, *, patient: bool = True) -> None:
+    def _end(self, claim: Claim, ending: Ending, *, patient: bool = True) -> None:
         job = claim.job
 
         def write(session: Session) -> Job | None:

@@ -12,6 +12,7 @@ from melisma.core.errors import StoreError
 from melisma.server.jobs.records import Job
 from melisma.server.jobs.runner import given_up
 from melisma.store.service import jobs as ledger
+from melisma.store.service.job_records import Ending
 
 if TYPE_CHECKING:
     from melisma.server.context import Context
@@ -64,7 +65,7 @@ class Sweeper:
         for job in again:
             self._context.queue.announce(job)
 
-    def _ending(self, job: Job) -> ledger.Ending:
+    def _ending(self, job: Job) -> Ending:
         where = f" at {job.stage!r}" if job.stage else ""
         cause: dict[str, Any] = {
             "attempt": job.n_attempts,
@@ -74,14 +75,14 @@ class Sweeper:
             "at": datetime.now(UTC).isoformat(),
         }
         if job.n_attempts < self._settings.attempts:
-            return ledger.Ending(cause)
+            return Ending(cause)
         problem = {
             "type": "/problems/worker-died",
             "title": "worker died",
             "status": 500,
             "detail": cause["detail"],
         }
-        return ledger.Ending(cause, problem=given_up(problem, [*job.causes, cause]))
+        return Ending(cause, problem=given_up(problem, [*job.causes, cause]))
 
     def _announce(self) -> None:
         with self._context.database.begin(write=False) as session:

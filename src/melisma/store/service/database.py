@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from melisma.core.errors import NoRoom, StoreError
+from melisma.core.errors import CacheError, NoRoom, StoreError
 from melisma.store import connect, schema, sqlite_file
 from melisma.store.service.schema import CHAIN
 
@@ -71,7 +71,7 @@ class ServiceDatabase:
         from sqlalchemy.orm import Session
 
         try:
-            self._open()
+            self._opened()
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
                 if write and self.path is not None:
                     session.connection().exec_driver_sql("BEGIN IMMEDIATE")
@@ -100,6 +100,12 @@ class ServiceDatabase:
         """Close every connection that is not in use; the next use opens new ones."""
         self._open_in = -1
         self._engine.dispose()
+
+    def _opened(self) -> None:
+        try:
+            self._open()
+        except CacheError as error:  # what cache and service share speaks of a schema, or of a folder
+            raise StoreError(str(error)) from error
 
     def _open(self) -> None:
         """Check the schema, once in a process; a SQLite file gets it, PostgreSQL waits to be migrated."""
