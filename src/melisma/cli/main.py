@@ -21,7 +21,10 @@ from melisma.cli.languages import languages
 from melisma.cli.lyrics import app as lyrics
 from melisma.cli.models import app as models
 from melisma.cli.program import INTERRUPTED, Program, Verbose
+from melisma.cli.serve import serve
+from melisma.cli.service import app as service
 from melisma.cli.train import app as train
+from melisma.cli.worker import worker
 
 app = typer.Typer(
     cls=Program,
@@ -54,6 +57,9 @@ def main(
 app.command()(align)
 app.command()(demo)
 app.command()(karaoke)
+app.command()(serve)
+app.command()(worker)
+app.add_typer(service, name="service")
 app.add_typer(formats, name="formats")
 app.command()(languages)
 app.add_typer(engines, name="engines")

@@ -1,0 +1,111 @@
+"""`melisma serve`: the HTTP service and the Studio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from melisma.cli.program import Verbose
+
+if TYPE_CHECKING:
+    from melisma.server.settings import ServiceSettings
+
+_PACKAGES = ("fastapi", "uvicorn", "multipart", "sse_starlette", "huey", "prometheus_client", "limits")
+
+Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on; 127.0.0.1 if not given.")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one; or 8765.")]
+Data = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of recordings, results and database.")]
+Library = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Folder whose recordings may be named instead of uploaded.")
+]
+Token = Annotated[
+    list[str] | None,
+    typer.Option("--token", metavar="NAME:TOKEN", help="Let in who has this token. Others on this machine can see it."),
+]
+TokenFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Let in who has a token of this file, one NAME:TOKEN a line.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=0, max=64, help="Threads that work; 0 where melisma worker does it. 1 if not given.")
+]
+
+
+def serve(
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    library: Library = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    workers: Workers = None,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="Bring the tables of PostgreSQL up to date first.")
+    ] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the Studio in a browser.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Start the service and the Studio; ends with Ctrl-C.
+
+    What is not given is read from the environment: docs/operate.md lists the variables.
+    """
+    needs_server("melisma serve")
+    from melisma.server import run
+
+    said = {
+        "MELISMA_HOST": host,
+        "MELISMA_PORT": port,
+        "MELISMA_DATA_DIR": data,
+        "MELISMA_LIBRARY_DIR": library,
+        "MELISMA_API_TOKENS": ",".join(token) if token else None,
+        "MELISMA_API_TOKENS_FILE": token_file,
+        "MELISMA_WORKERS": workers,
+    }
+    settings = settings_with({name: str(value) for name, value in said.items() if value is not None})
+    settings.check()
+    if migrate:
+        from melisma.cli.service import bring_up_to_date
+
+        bring_up_to_date(settings)
+    run.serve(settings, lambda address: _tell(address, open_browser))
+
+
+def needs_server(command: str) -> None:
+    """Refuse to go on without the packages of the extra.
+
+    Raises
+    ------
+    MissingDependency
+        If one of them is not installed.
+    """
+    from importlib.util import find_spec
+
+    from melisma.core.errors import MissingDependency
+
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise MissingDependency(
+            f"{command} needs packages that are not installed ({', '.join(missing)}): pip install 'melisma[server]'"
+        )
+
+
+def settings_with(said: dict[str, str]) -> ServiceSettings:
+    """Read the settings of the environment, in which what was said as an option stands instead."""
+    import os
+
+    from melisma.server.settings import from_environment
+
+    return from_environment({**os.environ, **said})
+
+
+def _tell(address: str, open_browser: bool) -> None:
+    page = f"{address}/studio/"
+    typer.echo(f"Melisma is at {page}")
+    import sys
+
+    sys.stdout.flush()  # whoever started the service may wait for this line
+    if open_browser:
+        import webbrowser
+
+        webbrowser.open(page)
