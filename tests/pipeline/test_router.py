@@ -41,7 +41,7 @@ from melisma.text.lyrics import from_text
 @pytest.fixture
 def walk(sung, settings, caplog):
     """Align the song; returns the alignment, and the log lines as dictionaries."""
-    caplog.set_level(logging.DEBUG, logger="melisma")
+    caplog.set_level(logging.INFO, logger="melisma")
 
     def go(*tiers, lyrics=sung.lyrics, audio=sung.waveform, engine="auto", fallback=False, language="en", **changes):
         caplog.clear()

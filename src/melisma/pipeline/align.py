@@ -92,6 +92,8 @@ def align(
     found = shelf.find() if shelf is not None else None
     if found is not None:
         return found
+    if shelf is not None:
+        log.missed(wanted.track_id)
     asked = Asked()
     placed = router.route(song, wanted, settings, asked)
     refined = refine.refine(placed.words, song.waveform(placed.facts), refinement, placed.emission)

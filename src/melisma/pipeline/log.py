@@ -57,6 +57,32 @@ def logger() -> Any:
     )
 
 
+class Walk:
+    """One song on its way through the tiers, to one line for whoever counts: at DEBUG, which no terminal shows.
+
+    Parameters
+    ----------
+    track_id : str
+        What the caller calls the song.
+    """
+
+    def __init__(self, track_id: str) -> None:
+        self._track_id, self._since = track_id, time.monotonic()
+
+    def ended(self, facts: EngineFacts, tier: int, verdict: Verdict) -> None:
+        """Write which engine's result is used, and the how-manieth it is of those that can run here, from 1."""
+        outcome, confidence = "kept" if verdict.passed else "refused", _rounded(verdict.confidence_avg)
+        self._write(tier_used=facts.name, tier=tier, outcome=outcome, confidence_avg=confidence)
+
+    def failed(self, error: MelismaError) -> None:
+        """Write that no engine gave a result."""
+        self._write(tier_used="none", tier=0, outcome="failed", fallback_reason=f"{type(error).__name__}: {error}")
+
+    def _write(self, **values: Any) -> None:
+        duration_ms = round(1000 * (time.monotonic() - self._since))
+        _line(logging.DEBUG, "routed", track_id=self._track_id, duration_ms=duration_ms, **values)
+
+
 class Attempt:
     """One attempt of an engine, from its beginning to its one line.
 
@@ -130,6 +156,11 @@ def served(track_id: str, alignment: Alignment, source: str, since: datetime) ->
     )
 
 
+def missed(track_id: str) -> None:
+    """Write that no alignment was kept earlier that may be served: at DEBUG, for whoever counts."""
+    _line(logging.DEBUG, "cache", track_id=track_id, outcome="missed")
+
+
 def _line(level: int, event: str, **values: Any) -> None:
     # structlog takes a while to import: not for lines that nobody reads.
     if logging.getLogger(_NAME).isEnabledFor(level):
@@ -159,8 +190,30 @@ def set_up(environ: Mapping[str, str] | None = None) -> None:
     if said and not ours:
         _add(_Stderr(_formatter(as_json=True)))
     for handler in ours if not said else ():
-        if handler.as_json:
+        if handler.as_json and not handler.stays:
             logging.getLogger(_ROOT).removeHandler(handler)
+
+
+@contextmanager
+def json_lines(*others: str) -> Iterator[None]:
+    """Write JSON lines on standard error meanwhile, whatever MELISMA_LOG says: what a service does.
+
+    Parameters
+    ----------
+    *others : str
+        Further loggers whose warnings and errors are written so.
+    """
+    handler = _Stderr(_formatter(as_json=True), stays=True)
+    handler.setLevel(logging.INFO)
+    set_up({})  # MELISMA_LOG=json would write every line a second time
+    _add(handler)
+    for name in others:
+        logging.getLogger(name).addHandler(handler)
+    try:
+        yield
+    finally:
+        for name in (_ROOT, *others):
+            logging.getLogger(name).removeHandler(handler)
 
 
 @contextmanager
@@ -189,10 +242,10 @@ def _add(handler: logging.Handler) -> None:
 class _Stderr(logging.StreamHandler[Any]):
     """Writes to whatever standard error is at that moment."""
 
-    def __init__(self, formatter: logging.Formatter, as_json: bool = True) -> None:
+    def __init__(self, formatter: logging.Formatter, as_json: bool = True, stays: bool = False) -> None:
         logging.Handler.__init__(self)
         self.setFormatter(formatter)
-        self.as_json = as_json
+        self.as_json, self.stays = as_json, stays
 
     @property
     def stream(self) -> Any:
@@ -210,12 +263,14 @@ def _formatter(*, as_json: bool) -> logging.Formatter:
         renderer = structlog.processors.KeyValueRenderer(key_order=["event", *KEYS], drop_missing=True)
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,  # the request id of a service, the number of a job
             structlog.stdlib.add_log_level,
             structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
             *(() if as_json else (_short,)),
             renderer,
         ],

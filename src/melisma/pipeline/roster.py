@@ -93,6 +93,11 @@ class Roster:
             if engine is not None and self._breaker.health(other).state is State.CLOSED:
                 yield other, engine
 
+    def tier(self, name: str) -> int:
+        """Return the how-manieth an engine is of those that can run here, from 1, whatever its breaker says."""
+        before = self._names[: self._names.index(name)] if name in self._names else self._names
+        return 1 + sum(self._engines.get(other) is not None for other in before)
+
     def failed(self, name: str, error: MelismaError) -> None:
         """Tell the breaker of a failure that says something of the engine."""
         if self.alone or isinstance(error, DeviceBusy):

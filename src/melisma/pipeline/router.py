@@ -79,8 +79,13 @@ def route(song: Song, wanted: Route, settings: RouterSettings, asked: Asked | No
         one said.
     """
     asked = asked or Asked()
-    walk = _Walk(song, wanted, settings, asked)
-    result = walk.go()
+    began, walk = log.Walk(wanted.track_id), _Walk(song, wanted, settings, asked)
+    try:
+        result = walk.go()
+    except MelismaError as error:
+        began.failed(error)
+        raise
+    began.ended(result.placed.facts, walk.tier(result.placed), result.verdict)
     asked.passed = result.verdict.passed
     said = list(walk.told_of(result.placed))
     if not result.verdict.passed:
@@ -136,6 +141,10 @@ class _Walk:
         if self._best is None:
             raise self._nothing()
         return self._best
+
+    def tier(self, placed: Placed) -> int:
+        """Return the how-manieth engine a result is of, of those that can run here, from 1."""
+        return self._roster.tier(placed.facts.name)
 
     def told_of(self, placed: Placed) -> Iterator[str]:
         """Say of each engine that was tried before the one whose result is kept why it is not that one's."""

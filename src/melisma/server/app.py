@@ -12,10 +12,14 @@ from fastapi import FastAPI
 
 from melisma.server import problems
 from melisma.server.context import Context
+from melisma.server.guard import chain
+from melisma.server.observe import exporter
+from melisma.server.observe.hearing import hearing
+from melisma.server.observe.readiness import Readiness
 from melisma.server.worker import Worker
 
 # Modules with a `router`; those that stand here are there.
-ROUTES: tuple[str, ...] = ("media", "studio")
+ROUTES: tuple[str, ...] = ("media", "studio", "session", "health", "metrics")
 
 
 def create_app(context: Context) -> FastAPI:
@@ -35,10 +39,12 @@ def create_app(context: Context) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        worker = Worker(context, context.settings.jobs.workers)
-        worker.start()
-        yield
-        await to_thread.run_sync(worker.stop)
+        with hearing(metrics):
+            worker = Worker(context, context.settings.jobs.workers)
+            worker.start()
+            yield
+            await to_thread.run_sync(worker.stop)
+        await guard.rates.close()
         context.close()
 
     app = FastAPI(
@@ -52,6 +58,9 @@ def create_app(context: Context) -> FastAPI:
         responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     app.state.context = context
+    app.state.readiness = Readiness(context)
+    metrics = exporter.of_service(context)
+    guard = chain.install(app, context.settings, metrics)
     problems.install(app)
     for name in ROUTES:
         app.include_router(import_module(f"melisma.server.routes.{name}").router)

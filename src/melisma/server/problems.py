@@ -64,7 +64,10 @@ def facts(error: BaseException) -> dict[str, Any]:
 
 def answer(request: Request, found: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Spell a problem as an answer."""
-    body = {**found, "instance": request.url.path, "request_id": getattr(request.state, "request_id", "")}
+    state = request.scope.setdefault("state", {})
+    state["problem"] = str(found["type"]).rpartition("/")[2]  # for the metrics and the access line
+    # The path as it came: a URL cannot be made of it where the Host header is none.
+    body = {**found, "instance": request.scope["path"], "request_id": state.get("request_id", "")}
     return JSONResponse(body, int(found["status"]), dict(headers or {}), MEDIA_TYPE)
 
 
