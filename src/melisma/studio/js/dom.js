@@ -126,7 +126,13 @@ export function dateOf(moment) {
   return date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
-/** @param {string} title @returns {string} */
-export function titled(title) {
-  return title.trim() || "Untitled song";
+/** @param {{title?: string, file_name?: string}} song @returns {string} Its title, else its file's name. */
+export function titleOf(song) {
+  const stem = (song.file_name ?? "").replace(/\.[^.]{1,5}$/, "");
+  return song.title?.trim() || stem || "Untitled song";
+}
+
+/** @param {{title?: string, artist?: string, file_name?: string}} song @returns {string} Title and artist. */
+export function fullTitle(song) {
+  return song.artist?.trim() ? `${titleOf(song)} by ${song.artist.trim()}` : titleOf(song);
 }

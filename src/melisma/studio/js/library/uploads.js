@@ -1,0 +1,137 @@
+/** Orders on their way: the recording goes up, then its job is asked for. From there on the song's card tells. */
+import { api } from "../api.js";
+import { h, iconButton } from "../dom.js";
+import { announce, sentenceOf } from "../messages.js";
+
+const AT_ONCE = 2; // uploads share one line; more at once makes each slower and none sooner
+
+export class Uploads {
+  /** @param {(song: any) => void} onSong - Called when a song is there and its job is queued. */
+  constructor(onSong) {
+    this.onSong = onSong;
+    /** @type {(() => Promise<void>)[]} */
+    this.waiting = [];
+    this.running = 0;
+    this.list = h("ul.uploads");
+    this.element = h("section", { "aria-label": "Uploads", hidden: true }, this.list);
+  }
+
+  /** @param {import("./add.js").Order[]} orders */
+  add(orders) {
+    for (const order of orders) {
+      const row = new Row(order, (again) => this.start(again));
+      this.list.append(row.element);
+      this.start(row);
+    }
+    this.element.hidden = false;
+  }
+
+  /** @param {Row} row */
+  start(row) {
+    this.waiting.push(() => this.work(row));
+    this.next();
+  }
+
+  next() {
+    while (this.running < AT_ONCE && this.waiting.length) {
+      this.running += 1;
+      this.waiting.shift()?.().finally(() => {
+        this.running -= 1;
+        this.next();
+      });
+    }
+  }
+
+  /** @param {Row} row */
+  async work(row) {
+    if (row.gone.signal.aborted) return this.drop(row);
+    try {
+      row.tell("Uploading", 0);
+      const song = await bring(row);
+      row.tell("Starting", 1);
+      await api.post("alignments", requestOf(row.order, song.id));
+      announce(`${row.order.name} is uploaded`);
+      this.drop(row);
+      this.onSong(song);
+    } catch (error) {
+      if (error.name === "AbortError") return this.drop(row);
+      row.fail(error);
+    }
+    return undefined;
+  }
+
+  /** @param {Row} row */
+  drop(row) {
+    row.element.remove();
+    this.element.hidden = !this.list.children.length;
+  }
+}
+
+/** @param {Row} row @returns {Promise<any>} The song. */
+function bring(row) {
+  const { order } = row;
+  const names = { title: order.title, artist: order.artist, language: order.language };
+  const known = Object.fromEntries(Object.entries(names).filter(([, value]) => value));
+  const text = order.lyrics && "text" in order.lyrics ? { lyrics: order.lyrics.text } : {};
+  const { signal } = row.gone;
+  if (!order.file) return api.post("songs", { library: order.library, ...known, ...text }, { signal });
+  const form = new FormData();
+  for (const [key, value] of Object.entries({ ...known, ...text })) form.append(key, value);
+  form.append("audio", order.file, order.file.name); // last: what is small is read before what is large
+  return api.upload("songs", form, { signal, onProgress: (share) => row.tell("Uploading", share) });
+}
+
+/** @param {import("./add.js").Order} order @param {string} songId */
+function requestOf(order, songId) {
+  const language = order.language ? { language: order.language } : {};
+  return { song_id: songId, lyrics: order.lyrics, engine: order.engine, ...language };
+}
+
+/** One order on its way, as it is seen. */
+class Row {
+  /** @param {import("./add.js").Order} order @param {(row: Row) => void} again */
+  constructor(order, again) {
+    this.order = order;
+    this.again = again;
+    this.gone = new AbortController();
+    this.stage = h("span", { text: "Waiting" });
+    this.percent = h("span");
+    this.bar = h("progress", { max: 1, value: 0, "aria-label": `Upload of ${order.name}` });
+    this.body = h("div.upload-body", {}, h("strong", { text: order.title || order.name, dir: "auto" }), this.bar,
+      h("div.progress-line", {}, this.stage, this.percent));
+    this.error = h("div", { role: "alert" });
+    this.element = h("li.card.upload", {}, this.body,
+      iconButton("close", `Cancel ${order.name}`, { onclick: () => this.cancel() }), this.error);
+  }
+
+  /** @param {string} stage @param {number} share - 0..1. */
+  tell(stage, share) {
+    this.error.replaceChildren();
+    this.bar.hidden = false;
+    this.stage.textContent = stage;
+    this.percent.textContent = `${Math.round(100 * share)} %`;
+    /** @type {HTMLProgressElement} */ (this.bar).value = share;
+  }
+
+  /** @param {Error} error */
+  fail(error) {
+    this.stage.textContent = "Not added";
+    this.percent.textContent = "";
+    this.bar.hidden = true;
+    const again = () => {
+      this.tell("Waiting", 0);
+      this.again(this);
+    };
+    this.error.replaceChildren(h("div.notice.trouble", {}, h("p", { text: sentenceOf(error) }),
+      h("div.buttons", {}, h("button", { type: "button", text: "Try again", onclick: again }))));
+    this.failed = true;
+  }
+
+  cancel() {
+    this.gone.abort();
+    if (!this.failed) return;
+    const list = this.element.parentElement;
+    this.element.remove();
+    if (list && !list.children.length) list.parentElement?.toggleAttribute("hidden", true);
+  }
+}
