@@ -94,6 +94,13 @@ class Breaker:
         """Return the state of an engine's breaker, and change nothing."""
         return self._health(self._read().get(name, _Entry()), self._clock())
 
+    def last_failure(self, name: str) -> tuple[float, Kind] | None:
+        """Return when an engine failed last, in seconds since 1970, and how; None where nothing is remembered."""
+        entry = self._read().get(name, _Entry())
+        if entry.opened is not None and entry.kind is not None:
+            return entry.opened, entry.kind
+        return entry.failures[-1] if entry.failures else None
+
     def admit(self, name: str) -> Health:
         """Ask for an attempt: OPEN forbids it; HALF_OPEN says that this attempt is the probe, and no other one is."""
         health = self.health(name)

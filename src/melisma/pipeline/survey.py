@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from melisma.core.errors import MelismaError
 from melisma.engines.protocol import EngineFacts
 from melisma.pipeline import tiers
-from melisma.pipeline.breaker import Breaker, Health
+from melisma.pipeline.breaker import Breaker, Health, Kind
 from melisma.pipeline.flags import flags_at
 from melisma.pipeline.settings import RouterSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an engine stands; `facts` is None where its plug-in cannot be loaded, `lacking` is empty where it can run."""
+    """How an engine stands; `facts` is None where its plug-in cannot be loaded, `lacking` is empty where it can run.
+
+    `last_failure` is when its breaker counted one last, in seconds since 1970, and of which kind.
+    """
 
     name: str
     facts: EngineFacts | None
     lacking: str
     enabled: bool
     breaker: Health
+    last_failure: tuple[float, Kind] | None = None
 
     @property
     def ready(self) -> bool:
@@ -58,4 +62,5 @@ def _standing(name: str, settings: RouterSettings, breaker: Breaker) -> Standing
         lacking = tiers.refused(engine, settings) or engine.missing() or ""
     except MelismaError as error:
         lacking = str(error)
-    return Standing(name, facts, lacking, not flags_at(settings.flags).off(name), breaker.health(name))
+    enabled = not flags_at(settings.flags).off(name)
+    return Standing(name, facts, lacking, enabled, breaker.health(name), breaker.last_failure(name))

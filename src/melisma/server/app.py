@@ -10,7 +10,7 @@ from importlib.metadata import version
 from anyio import to_thread
 from fastapi import FastAPI
 
-from melisma.server import problems
+from melisma.server import openapi, problems
 from melisma.server.context import Context
 from melisma.server.guard import chain
 from melisma.server.observe import exporter
@@ -19,7 +19,19 @@ from melisma.server.observe.readiness import Readiness
 from melisma.server.worker import Worker
 
 # Modules with a `router`; those that stand here are there.
-ROUTES: tuple[str, ...] = ("media", "studio", "session", "health", "metrics")
+ROUTES: tuple[str, ...] = (
+    "songs",
+    "library",
+    "alignments",
+    "jobs",
+    "transcriptions",
+    "catalogue",
+    "media",
+    "studio",
+    "session",
+    "health",
+    "metrics",
+)
 
 
 def create_app(context: Context) -> FastAPI:
@@ -64,4 +76,5 @@ def create_app(context: Context) -> FastAPI:
     problems.install(app)
     for name in ROUTES:
         app.include_router(import_module(f"melisma.server.routes.{name}").router)
+    openapi.install(app)
     return app

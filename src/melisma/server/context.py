@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from melisma.server.derived import Derived
+from melisma.server.rendering import Rendered
 from melisma.server.settings import ServiceSettings
 from melisma.store import settings as cache_settings
 from melisma.store.cache import Cache, open_cache
@@ -45,6 +46,11 @@ class Context:
     def derived(self) -> Derived:
         """Waveforms and onsets, by the content of their recordings."""
         return Derived(self.settings.data / "derived")
+
+    @cached_property
+    def rendered(self) -> Rendered:
+        """Alignments as they were written in their formats."""
+        return Rendered()
 
     @cached_property
     def cache(self) -> Cache | None:

@@ -11,14 +11,14 @@ with `keep` and found before anything that was computed. Their history belongs i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from melisma.core.errors import CacheError
 from melisma.core.records import Alignment
 from melisma.store import connect, payload, sqlite_file
-from melisma.store.database import Database, Found
+from melisma.store.database import Chosen, Database, Found
 from melisma.store.entries import Entry, Source
 from melisma.store.guard import Guard
 from melisma.store.keys import ResultKey, Track
@@ -145,6 +145,23 @@ class Cache:
         """Remember which sound the bytes of a file decode to."""
         if self._ask(lambda database: database.remember_sound(content, decoder, audio_hash, self._now())):
             self._ask_front(lambda front: front.remember_sound(content, decoder, audio_hash))
+
+    def forget(self, content: str, decoder: str, sounds: Collection[str]) -> None:
+        """Let everything of a recording go: what its bytes sound like, and every alignment of these sounds."""
+        for sound in sounds:
+            self._remove(Chosen(everything=True, audio_hash=sound))
+        self._ask(lambda database: database.forget_file(content))
+        self._ask_front(lambda front: front.forget_file(content, decoder))
+
+    def forget_track(self, track: Track, sources: tuple[Source, ...] = ()) -> None:
+        """Let the alignments of a track go, all of them or those of some sources."""
+        chosen = Chosen(sources, everything=not sources, audio_hash=track.audio_hash, text_hash=track.text_hash)
+        self._remove(chosen)
+
+    def _remove(self, chosen: Chosen) -> None:
+        gone = self._ask(lambda database: database.remove(chosen)) or {}
+        digests = [digest for some in gone.values() for digest in some]
+        self._ask_front(lambda front: front.drop(digests))
 
     def close(self) -> None:
         """Close every connection."""

@@ -52,6 +52,8 @@ class Chosen:
         Only those whose time was over then.
     everything : bool
         Of all sources, those that only a newer Melisma knows among them.
+    audio_hash, text_hash : str or None
+        Only those of this sound, and of these lyrics, if given.
     """
 
     sources: tuple[Source, ...] = ()
@@ -59,6 +61,8 @@ class Chosen:
     before: datetime | None = None
     expired: datetime | None = None
     everything: bool = False
+    audio_hash: str | None = None
+    text_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,14 @@ class Database:
         statement = delete(heard).returning(heard.content)
         if now is not None:
             statement = statement.where(heard.expires_at <= now)
+        return self._within(lambda session: len(session.execute(statement).all()))
+
+    def forget_file(self, content: str) -> int:
+        """Forget which sound one file holds; return how many rows that were."""
+        from sqlalchemy import delete
+
+        heard = _tables().HeardFile
+        statement = delete(heard).where(heard.content == content).returning(heard.decoder)
         return self._within(lambda session: len(session.execute(statement).all()))
 
     def groups(self, now: datetime) -> list[Group]:
@@ -340,6 +352,10 @@ def _conditions(chosen: Chosen) -> list[ColumnElement[bool]]:
         found.append(kept.source != Source.USER_CORRECTED.value)
     if chosen.engine:
         found.append(kept.engine == chosen.engine)
+    if chosen.audio_hash is not None:
+        found.append(kept.audio_hash == chosen.audio_hash)
+    if chosen.text_hash is not None:
+        found.append(kept.text_hash == chosen.text_hash)
     if chosen.before is not None:
         found.append(kept.created_at < chosen.before)
     if chosen.expired is not None:

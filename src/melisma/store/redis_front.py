@@ -111,6 +111,10 @@ class RedisFront:
         if digests:
             self._within(lambda: self._redis.delete(*map(_entry, digests)))
 
+    def forget_file(self, content: str, decoder: str) -> None:
+        """Forget which sound a file holds."""
+        self._within(lambda: self._redis.delete(_file(content, decoder)))
+
     def drop_all(self) -> int:
         """Let everything of ours go, of every schema, and nothing else; return how many keys."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
+    from melisma.store.service.jobs import Job
     from melisma.store.service.tables import AlignmentRow
 
 
@@ -148,6 +149,19 @@ def get(session: Session, alignment_id: str) -> Record:
     if row is None:
         raise NotFound("alignment", alignment_id)
     return _record(row)
+
+
+def job_of(session: Session, alignment_id: str, kind: str) -> Job | None:
+    """Return the newest job of a kind that makes an alignment or has made it; None if each failed or was cancelled."""
+    from sqlalchemy import select
+
+    from melisma.store.service import jobs
+    from melisma.store.service.tables import JobRow
+
+    states = (jobs.JobState.QUEUED.value, jobs.JobState.RUNNING.value, jobs.JobState.DONE.value)
+    same = (JobRow.alignment_id == alignment_id) & (JobRow.kind == kind) & JobRow.state.in_(states)
+    row = session.execute(select(JobRow).where(same).order_by(JobRow.created_at.desc())).scalars().first()
+    return None if row is None else jobs.record(row)
 
 
 def several(session: Session, alignment_ids: Sequence[str]) -> dict[str, Record]:
@@ -317,6 +331,16 @@ def versions(
     rows = session.execute(statement.order_by(VersionRow.version.desc()).limit(limit + 1)).all()
     found = tuple(_version(row) for row in rows[:limit])
     return found, found[-1].version if len(rows) > limit else None
+
+
+def of_track(session: Session, audio_hash: str, text_hash: str) -> tuple[str, ...]:
+    """Return the ids of the alignments of a recording's sound and lyrics, whatever they were asked to be made with."""
+    from sqlalchemy import select
+
+    from melisma.store.service.tables import AlignmentRow
+
+    same = (AlignmentRow.audio_hash == audio_hash) & (AlignmentRow.text_hash == text_hash)
+    return tuple(session.execute(select(AlignmentRow.id).where(same)).scalars())
 
 
 def delete(session: Session, alignment_id: str) -> Record:

@@ -71,7 +71,7 @@ def place_of(cursor: str) -> Place:
     raise InputError("the cursor is none that a page of this service has given: begin without one")
 
 
-def behind(statement: Select[Any], table: Any, cursor: str | None) -> Select[Any]:
+def behind(statement: Select[*tuple[Any, ...]], table: Any, cursor: str | None) -> Select[*tuple[Any, ...]]:
     """Order the newest first, and begin behind a cursor."""
     statement = statement.order_by(table.created_at.desc(), table.id.desc())
     if cursor is None:
@@ -81,7 +81,7 @@ def behind(statement: Select[Any], table: Any, cursor: str | None) -> Select[Any
     return statement.where(older | ((table.created_at == place.created_at) & (table.id < place.id)))
 
 
-def fetch(session: Session, statement: Select[Any], limit: int, made: Callable[[Any], R]) -> Page[R]:
+def fetch(session: Session, statement: Select[*tuple[Any, ...]], limit: int, made: Callable[[Any], R]) -> Page[R]:
     """Fetch a page of rows that `behind` has ordered; `made` turns a row of the answer into a record with a place."""
     limit = max(1, min(limit, LIMIT))
     rows: Sequence[Any] = session.execute(statement.limit(limit + 1)).all()

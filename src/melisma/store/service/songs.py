@@ -177,6 +177,16 @@ def get(session: Session, song_id: str) -> Song:
     return _song(_row(session, song_id))
 
 
+def of_content(session: Session, content: str) -> Song | None:
+    """Return the song of a recording by the SHA-256 of its bytes; None if there is none."""
+    from sqlalchemy import select
+
+    from melisma.store.service.tables import SongRow
+
+    row = session.execute(select(SongRow).where(SongRow.content == content)).scalar_one_or_none()
+    return None if row is None else _song(row)
+
+
 def change(session: Session, song_id: str, names: Names) -> Song:
     """Change what people say of a song; NotFound if there is none."""
     row = _row(session, song_id, lock=True)

@@ -1,0 +1,93 @@
+"""What the description of the API says of every route alike: its errors, its pages, its bodies with files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query
+from pydantic import BaseModel
+
+from melisma.server import problems
+from melisma.store.service.pages import LIMIT
+
+ID_PATTERN = "^[0-9a-f]{32}$"
+_EVERYWHERE = (401, 403, 422, 429, 500, 503)  # what the guard, the checks and the database may say of any call
+_MEANINGS = {
+    400: "The call is no HTTP that this service understands.",
+    401: "No token, or one that is not known.",
+    403: "The caller may not do this, or the page that calls is of another origin.",
+    404: "There is none of this name.",
+    406: "There is no answer of the kind that was asked for; the sentence lists those there are.",
+    408: "The body did not come in time.",
+    409: "It does not fit what is there now: not ready yet, changed by somebody else, or a key used for another call.",
+    411: "The length of the body has to be said.",
+    412: "It is not the version that the header If-Match names.",
+    413: "What was sent is larger than the service takes.",
+    415: "What was sent is of a kind that is not taken here.",
+    416: "The range lies behind the end of the file.",
+    422: "What was sent cannot be used; the sentence says what and why.",
+    429: "Too many calls; the header Retry-After says when to come again.",
+    500: "A fault of the service, of which its log says more under the same request id.",
+    501: "A part that this needs is not installed; the sentence says which.",
+    503: "What the service keeps is out of reach for now; another try may work.",
+    507: "There is no room on the service's disk.",
+}
+
+Limit = Annotated[int, Query(ge=1, le=LIMIT, description="How many at most.", examples=[50])]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=1500, description="`next` of the page before; without it the first page.", examples=[None]),
+]
+SongId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a song.")]
+AlignmentId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of an alignment.")]
+JobId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a job.")]
+TranscriptionId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a transcription, which is its job's.")]
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors that a route may answer, those that any route may answer among them."""
+    return {
+        status: {
+            "description": _MEANINGS[status],
+            "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in sorted({*statuses, *_EVERYWHERE})
+    }
+
+
+def header(description: str, example: str) -> dict[str, Any]:
+    """Describe a header of an answer."""
+    return {"description": description, "schema": {"type": "string"}, "example": example}
+
+
+def bodies(json_model: type[BaseModel] | None, form: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Describe a body that is read as it comes: as JSON, as a form with files, or either."""
+    content: dict[str, Any] = {}
+    if json_model is not None:
+        content["application/json"] = {
+            "schema": json_model.model_json_schema(ref_template="#/components/schemas/{model}")
+        }
+    if form is not None:
+        content["multipart/form-data"] = {"schema": form}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def install(app: FastAPI) -> None:
+    """Complete the description of an application: parts of bodies that are read as they come stand with all others."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = plain()
+            parts = made.setdefault("components", {}).setdefault("schemas", {})
+            for path in made["paths"].values():
+                for operation in path.values():
+                    for content in operation.get("requestBody", {}).get("content", {}).values():
+                        parts.update(content.get("schema", {}).pop("$defs", {}))
+            for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which are never sent
+                parts.pop(name, None)
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]

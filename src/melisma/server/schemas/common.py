@@ -1,0 +1,39 @@
+"""What all bodies share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("the text holds a NUL")
+    return text
+
+
+def spelt(moment: datetime) -> str:
+    """Spell a moment as ISO 8601 in UTC, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Text = Annotated[str, AfterValidator(_no_nul)]
+Name = Annotated[Text, Field(max_length=300)]
+Moment = Annotated[datetime, PlainSerializer(spelt, return_type=str)]
+Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=["0123456789abcdef0123456789abcdef"])]
+Index = Annotated[int, Field(ge=0, le=10_000_000)]
+Ms = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class Given(BaseModel):
+    """A body that somebody sends: nothing in it may be strange."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Shown(BaseModel):
+    """A body that is sent."""
+
+    model_config = ConfigDict(frozen=True)
