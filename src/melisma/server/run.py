@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from melisma.core.errors import InputError, StoreError
+from melisma.pipeline.log import json_lines
 from melisma.server.app import create_app
 from melisma.server.context import Context
+from melisma.server.guard.wire import MOST, protocol
 from melisma.server.settings import ServiceSettings
 
 HEAD_BYTES = 32_768  # of a request line with its headers, at most
@@ -46,7 +48,8 @@ def serve(settings: ServiceSettings, started: Started = lambda _: None) -> None:
     try:
         with contextlib.closing(listen(settings.host, settings.port)) as bound, _signals_that_end():
             told = address(bound)
-            _Server(uvicorn_config(context), lambda: started(told)).run(sockets=[bound])
+            with json_lines("uvicorn"):
+                _Server(uvicorn_config(context), lambda: started(told)).run(sockets=[bound])
     finally:
         context.close()
 
@@ -55,7 +58,7 @@ def uvicorn_config(context: Context) -> uvicorn.Config:
     """Return how uvicorn listens for an application of these parts."""
     return uvicorn.Config(
         create_app(context),
-        http="h11",
+        http=protocol(context.settings),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -63,6 +66,7 @@ def uvicorn_config(context: Context) -> uvicorn.Config:
         proxy_headers=False,  # whose word is taken for an address is the guard's to say
         server_header=False,
         h11_max_incomplete_event_size=HEAD_BYTES,
+        limit_concurrency=MOST,
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=STOP_S,
     )

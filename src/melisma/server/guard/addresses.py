@@ -55,11 +55,16 @@ class Addresses:
         return last
 
     def _known(self, address: str) -> bool:
-        try:
-            found = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(found in network for network in self._proxies)
+        return is_in(address, self._proxies)
+
+
+def is_in(address: str, known: Iterable[Network]) -> bool:
+    """Whether an address is in one of these networks."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in known)
 
 
 def networks(given: Iterable[str]) -> tuple[Network, ...]:

@@ -39,16 +39,18 @@ class Bodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, self._most(Headers(scope=scope)), self._limits.body_s)
+        headers = Headers(scope=scope)
+        body = _Body(receive, self._most(headers), self._limits.body_s)
         answered = _Answer(send, body)
         try:
-            body.check_promised(Headers(scope=scope).get("content-length", ""))
+            body.check_promised(headers.get("content-length", ""))
             await self._app(scope, body.receive, answered.send)
         except MelismaError as error:
             if error is not body.fault or answered.begun:
                 raise
         if body.fault is not None and not answered.begun:
-            await body.linger()
+            if "expect" not in headers:  # whoever waits for leave to send hears at once that there is none
+                await body.linger()
             response = problems.answer(Request(scope), problems.facts(body.fault))
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
