@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,8 +42,8 @@ def new(
 
     from melisma.server import settings
 
+    settings.check_owner(name)
     made = secrets.token_urlsafe(_TOKEN_BYTES)
-    settings.read_tokens([f"{name}:{made}"], "this command")  # refuses a name that could not be read back
     typer.echo(made)
     if not quiet:
         typer.echo(
@@ -138,3 +140,49 @@ def _cache_beside(settings: ServiceSettings) -> str:
 
     url = cache_of(settings).url
     return "" if url.lower() == OFF or url == settings.database else url
+
+
+@app.command()
+def check(as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
+    """Say whether database, files, queue and engines can be used here; exit code 1 where one cannot."""
+    from dataclasses import asdict
+
+    from melisma.cli.serve import needs_server
+    from melisma.cli.summary import print_json, print_table
+
+    needs_server("melisma service check")
+    from melisma.server.context import Context
+    from melisma.server.observe.readiness import Readiness
+    from melisma.server.settings import from_environment
+
+    context = Context(from_environment())
+    try:
+        with _reasons() as reasons:
+            found = Readiness(context).checks()
+    finally:
+        context.close()
+    if as_json:
+        print_json({"ready": all(each.ok for each in found), "checks": [asdict(each) for each in found]})
+    elif not quiet:
+        print_table([(each.name, "ok" if each.ok else reasons.get(each.name, each.detail)) for each in found])
+    if not all(each.ok for each in found):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _reasons() -> Iterator[dict[str, str]]:
+    """Collect why a part is not ready: strangers are not told, the owner is."""
+    import logging
+
+    found: dict[str, str] = {}
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found[str(record.__dict__.get("part"))] = " ".join(str(record.__dict__.get("reason")).split())
+
+    logger, collector = logging.getLogger("melisma.ready"), Collector()
+    logger.addHandler(collector)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(collector)

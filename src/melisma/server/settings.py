@@ -198,6 +198,12 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def check_owner(name: str) -> None:
+    """Refuse a name that tokens cannot be listed under with InputError."""
+    if _NAME.fullmatch(name) is None:
+        raise InputError(f"{name[:80]!r} cannot own a token: the name has no blanks, colons or commas")
+
+
 def read_tokens(lines: Iterable[str], where: str) -> dict[str, str]:
     """Read NAME:TOKEN, or NAME:sha256:HASH as `melisma service token new` prints it; empty lines and # are skipped.
 

@@ -84,10 +84,25 @@ class ServiceDatabase:
             raise self._meant(error) from error
 
     def migrate(self) -> tuple[str | None, str]:
-        """Bring the schema forward; return its version before and now."""
-        if self.path is not None:
-            sqlite_file.make_folder(self.path)
-        return schema.migrate(self._engine, self._patience.migration_s, CHAIN)
+        """Bring the schema forward; return its version before and now.
+
+        Raises
+        ------
+        StoreError
+            If the database cannot be reached or changed, or is of a version that is not known here.
+        """
+        from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+        try:
+            if self.path is not None:
+                sqlite_file.make_folder(self.path)
+            return schema.migrate(self._engine, self._patience.migration_s, CHAIN)
+        except CacheError as error:
+            raise StoreError(str(error)) from error
+        except DBAPIError as error:
+            raise self._meant(error.orig) from error
+        except (SQLAlchemyError, OSError) as error:
+            raise self._meant(error) from error
 
     def ping(self) -> None:
         """Raise StoreError unless the database answers and has our schema."""

@@ -83,8 +83,8 @@ def files_named(session: Session) -> dict[str, str]:
     from melisma.store.service.tables import ExportRow, SongRow
 
     songs = select(SongRow.content, SongRow.suffix).where(SongRow.library_path.is_(None))
-    found = dict(session.execute(songs).tuples().all())
-    return found | dict(session.execute(select(ExportRow.content, ExportRow.suffix)).tuples().all())
+    made = select(ExportRow.content, ExportRow.suffix)
+    return {content: suffix for asked in (songs, made) for content, suffix in session.execute(asked)}
 
 
 def _orphans(database: ServiceDatabase, folder: Path, before: float) -> Iterator[Path]:
