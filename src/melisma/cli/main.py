@@ -24,6 +24,7 @@ from melisma.cli.program import INTERRUPTED, Program, Verbose
 from melisma.cli.serve import serve
 from melisma.cli.service import app as service
 from melisma.cli.train import app as train
+from melisma.cli.video import video
 from melisma.cli.worker import worker
 
 app = typer.Typer(
@@ -57,6 +58,7 @@ def main(
 app.command()(align)
 app.command()(demo)
 app.command()(karaoke)
+app.command()(video)
 app.command()(serve)
 app.command()(worker)
 app.add_typer(service, name="service")

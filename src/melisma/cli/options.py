@@ -41,6 +41,13 @@ def complete_providers(incomplete: str) -> list[str]:
     return [f"{done}{comma}{name}" for name in plugins.names(GROUP) if name.startswith(last)]
 
 
+def complete_fonts(incomplete: str) -> list[str]:
+    """Complete the name of an installed font."""
+    from melisma.pipeline.video import fonts
+
+    return [name for name in fonts.installed() if name.casefold().startswith(incomplete.casefold())]
+
+
 def complete_separators(incomplete: str) -> list[str]:
     """Complete the name of an installed separator, or auto."""
     from melisma.core import plugins

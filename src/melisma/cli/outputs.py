@@ -92,10 +92,20 @@ def plan(stem: str, formats: tuple[str, ...], output: str | None, inputs: Sequen
             raise InputError(f"{seen[path]} and {target.format} would both be written to {path}: name each with -o")
         seen[path] = target.format
         _check_place(path, may_make_folder=output is not None and output.endswith("/"))
-        for source in inputs:
-            if path.exists() and source.exists() and path.samefile(source):
-                raise InputError(f"{path} would overwrite the input {source}: name another file with -o")
+        _check_inputs(path, inputs)
     return targets
+
+
+def _check_inputs(path: Path, inputs: Sequence[Path]) -> None:
+    for source in inputs:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise InputError(f"{path} would overwrite the input {source}: name another file with -o")
+
+
+def check_video(path: Path, inputs: Sequence[Path]) -> None:
+    """Find out now what would only fail after the work: as `plan`, for a video."""
+    _check_place(path, may_make_folder=False)
+    _check_inputs(path, inputs)
 
 
 def render(alignment: Alignment, name: str, audio: Path | None = None, title: str | None = None) -> bytes:

@@ -1,0 +1,1 @@
+"""A karaoke video: an alignment and its recording → MP4 or WebM."""
