@@ -444,3 +444,25 @@ def test_silence_without_lyrics_is_no_result(walk, install):
     install(Listener)
     with pytest.raises(NoEngine, match="listener heard no word"):
         walk("listener", lyrics=None)
+
+
+def test_a_line_for_whoever_counts_says_how_manieth_engine_it_was(walk, install, caplog):
+    """Tiers that cannot run here do not count, one whose breaker is open does."""
+    install(OtherPhone)
+    caplog.set_level(logging.DEBUG, logger="melisma.router")
+
+    def routed():
+        (line,) = [r for r in caplog.records if r.message == "routed"]
+        return line.tier_used, line.tier, line.outcome, line.confidence_avg is not None
+
+    walk("phone", "other")
+    assert routed() == ("phone", 1, "kept", True)
+    walk("groq", "phone")
+    assert routed() == ("phone", 1, "kept", True)
+    walk("phone", "other", timeouts=Timeouts(by_engine={"phone": 0.001}))
+    assert routed() == ("other", 2, "kept", True)
+    walk("other", gate=GateConfig(min_confidence_avg=1.0))
+    assert routed() == ("other", 1, "refused", True)
+    with pytest.raises(NoEngine):
+        walk("phone", timeouts=Timeouts(by_engine={"phone": 0.001}))
+    assert routed() == ("none", 0, "failed", False)

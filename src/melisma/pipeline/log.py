@@ -76,7 +76,8 @@ class Walk:
 
     def failed(self, error: MelismaError) -> None:
         """Write that no engine gave a result."""
-        self._write(tier_used="none", tier=0, outcome="failed", fallback_reason=f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}"
+        self._write(tier_used="none", tier=0, outcome="failed", confidence_avg=None, fallback_reason=reason)
 
     def _write(self, **values: Any) -> None:
         duration_ms = round(1000 * (time.monotonic() - self._since))

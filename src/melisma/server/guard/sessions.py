@@ -83,7 +83,9 @@ class Sessions:
             return
         try:
             self._ended.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self._ended / found[2]).touch(mode=0o600)
+            mark = self._ended / found[2]
+            mark.touch(mode=0o600)
+            os.utime(mark, (self._clock(), self._clock()))
             self._sweep()
         except OSError as error:
             raise StoreError(f"the end of the session cannot be kept: {error.strerror or error}") from error
