@@ -2,7 +2,7 @@
 import { dateOf, h, languageName } from "./dom.js";
 import { loadStyle } from "./style.js";
 
-const TASKS = { align: "Times known words", transcribe: "Hears words", emit: "Times known words" };
+const TASKS = { emit: "Times known words", place: "Times known words", transcribe: "Hears words" };
 const FEW_LANGUAGES = 6;
 
 /** @type {import("./main.js").Mount} */
@@ -34,7 +34,8 @@ function licenceNotice(mode) {
 function row(engine) {
   return h("tr", {},
     h("th", { scope: "row" }, h("span.engine-name", { text: engine.name }),
-      h("span.small.quiet-text", { text: TASKS[engine.task] ?? engine.task }),
+      engine.task && h("span.small.quiet-text", { text: TASKS[engine.task] ?? engine.task }),
+      engine.baseline && h("span.small.quiet-text", { text: "Baseline: for comparisons only" }),
       engine.device && h("span.small.quiet-text", { text: `on ${engine.device}` })),
     h("td", { "data-label": "State" }, ...state(engine)),
     h("td", { "data-label": "Model" }, ...model(engine)),

@@ -11,13 +11,14 @@ import { LyricsForm, engineChoice, isLyricsFile, languageField, readLyrics } fro
  * @property {string} name - Of the file.
  * @property {string} title
  * @property {string} artist
+ * @property {boolean} guessed - Whether title and artist are only what the file's name says: its tags know better.
  * @property {string} language
  * @property {import("./lyrics_form.js").Lyrics} lyrics
  * @property {string} engine
  */
 
 /** @param {string} name @returns {string} Without folders and suffix. */
-function stemOf(name) {
+export function stemOf(name) {
   return name.split("/").pop()?.replace(/\.[^.]{1,5}$/, "") ?? name;
 }
 
@@ -56,10 +57,10 @@ class Part {
    */
   constructor(source, { canFind, onRemove }) {
     this.source = source;
-    const guess = namesOf(source.name);
+    this.guess = namesOf(source.name);
     const text = (/** @type {string} */ value) =>
       /** @type {HTMLInputElement} */ (h("input", { type: "text", value, maxlength: 300, dir: "auto" }));
-    [this.title, this.artist] = [text(guess.title), text(guess.artist)];
+    [this.title, this.artist] = [text(this.guess.title), text(this.guess.artist)];
     this.language = languageField();
     const names = () => ({ artist: this.artist.value, title: this.title.value });
     this.lyrics = new LyricsForm({ text: source.lyrics ?? "", names, canFind });
@@ -75,10 +76,10 @@ class Part {
   read(engine) {
     try {
       const { file = null, library = null, name } = this.source;
-      return {
-        file, library, name, engine, lyrics: this.lyrics.read(), title: this.title.value.trim(),
-        artist: this.artist.value.trim(), language: this.language.value.trim(),
-      };
+      const [title, artist] = [this.title.value.trim(), this.artist.value.trim()];
+      const guessed = title === this.guess.title && artist === this.guess.artist;
+      const language = this.language.value.trim();
+      return { file, library, name, engine, lyrics: this.lyrics.read(), title, artist, guessed, language };
     } catch (error) {
       this.element.scrollIntoView({ block: "nearest" });
       throw new Error(`${this.source.name}: ${/** @type {Error} */ (error).message}`, { cause: error });

@@ -2,6 +2,7 @@
 import { api } from "../api.js";
 import { h, iconButton } from "../dom.js";
 import { announce, sentenceOf } from "../messages.js";
+import { stemOf } from "./add.js";
 
 const AT_ONCE = 2; // uploads share one line; more at once makes each slower and none sooner
 
@@ -47,9 +48,9 @@ export class Uploads {
     if (row.gone.signal.aborted) return this.drop(row);
     try {
       row.tell("Uploading", 0);
-      const song = await bring(row);
+      const song = await named(await bring(row), row.order);
       row.tell("Starting", 1);
-      await api.post("alignments", requestOf(row.order, song.id));
+      await api.post("alignments", requestOf(row.order, song));
       announce(`${row.order.name} is uploaded`);
       this.drop(row);
       this.onSong(song);
@@ -70,7 +71,7 @@ export class Uploads {
 /** @param {Row} row @returns {Promise<any>} The song. */
 function bring(row) {
   const { order } = row;
-  const names = { title: order.title, artist: order.artist, language: order.language };
+  const names = { ...(order.guessed ? {} : { title: order.title, artist: order.artist }), language: order.language };
   const known = Object.fromEntries(Object.entries(names).filter(([, value]) => value));
   const text = order.lyrics && "text" in order.lyrics ? { lyrics: order.lyrics.text } : {};
   const { signal } = row.gone;
@@ -81,10 +82,23 @@ function bring(row) {
   return api.upload("songs", form, { signal, onProgress: (share) => row.tell("Uploading", share) });
 }
 
-/** @param {import("./add.js").Order} order @param {string} songId */
-function requestOf(order, songId) {
+/**
+ * Gives a song the names that its file's name says, where its tags say none.
+ * @param {any} song @param {import("./add.js").Order} order
+ * @returns {Promise<any>}
+ */
+async function named(song, order) {
+  const unnamed = !song.title || song.title === stemOf(order.name);
+  if (!order.guessed || !unnamed || !order.title || order.title === song.title) return song;
+  return api.patch(`songs/${song.id}`, { title: order.title, artist: song.artist || order.artist });
+}
+
+/** @param {import("./add.js").Order} order @param {any} song */
+function requestOf(order, song) {
   const language = order.language ? { language: order.language } : {};
-  return { song_id: songId, lyrics: order.lyrics, engine: order.engine, ...language };
+  const find = order.lyrics && "artist" in order.lyrics && song.artist && song.title;
+  const lyrics = find ? { artist: song.artist, title: song.title } : order.lyrics;
+  return { song_id: song.id, lyrics, engine: order.engine, ...language };
 }
 
 /** One order on its way, as it is seen. */
