@@ -71,6 +71,8 @@ class Worker:
 
         A job that is given back waits for another worker, and this try of it does not count.
         """
+        if self._ended.is_set():
+            return
         if self._consumers is not None:
             self._consumers.ask_to_stop()
             if not self._consumers.join(finish_s):
