@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 _CALL_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _WORK_S = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0)
+# Kinds that alerts wait for: Prometheus sees no increase in a counter that begins with its first error.
+_FROM_ZERO = ("internal", "no-room", "store-error", "too-many-requests", "unauthorized")
 _CONFIDENCE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 
 
@@ -73,6 +75,8 @@ class Metrics:
         self._in_progress = Gauge(f"{names}_requests_in_progress", "Calls that are being answered.", registry=here)
         self._received = Counter(f"{names}_received_bytes", "Bytes of bodies that came.", registry=here)
         self._problems = Counter("melisma_errors", "Errors that were answered, by kind.", ("kind",), registry=here)
+        for kind in _FROM_ZERO:
+            self._problems.labels(kind)
 
     def _make_alignments(self) -> None:
         here = self.registry
