@@ -67,7 +67,7 @@ def create_app(context: Context) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
-        responses={"default": {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}}},
+        generate_unique_id_function=openapi.operation_id,
     )
     app.state.context = context
     app.state.readiness = Readiness(context)

@@ -109,6 +109,7 @@ def keep(
 ) -> int:
     """Keep a new version, in the cache too if a person made it; return its number. Errors as in `correct`."""
     with context.database.begin() as session:
+        before = alignments.get(session, change.alignment_id).source
         number = alignments.add_version(
             session,
             change.alignment_id,
@@ -129,7 +130,7 @@ def keep(
         track = Track(sound, found.text_hash)
         if source is Source.USER_CORRECTED:
             context.cache.keep(source, track, alignment, artist=song.artist, title=song.title)
-        else:  # what a person had corrected is taken back: `melisma align` is not to find it any more
+        elif before == Source.USER_CORRECTED.value:  # taken back: `melisma align` is not to find it any more
             context.cache.forget_track(track, (Source.USER_CORRECTED,))
     return number
 

@@ -24,7 +24,14 @@ _EVENTS = {
     "Lines that begin with a colon keep the connection open.",
     "content": {
         "text/event-stream": {
-            "schema": {"type": "string"},
+            "schema": {
+                "type": "object",
+                "required": ["event", "data"],
+                "properties": {
+                    "event": {"type": "string", "enum": ["progress", "end"]},
+                    "data": {"type": "string", "contentMediaType": "application/json", "description": "The job."},
+                },
+            },
             "example": 'event: progress\r\ndata: {"id": "…", "state": "running", "stage": "listen", "percent": 40.0}'
             '\r\n\r\nevent: end\r\ndata: {"id": "…", "state": "done", "percent": 100.0}\r\n\r\n',
         }

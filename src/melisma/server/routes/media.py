@@ -17,6 +17,7 @@ from melisma.audio.peaks import FULL_SCALE, Peaks, peaks
 from melisma.core.errors import InputError
 from melisma.server.context import Context
 from melisma.server.deps import Shared
+from melisma.server.openapi import errors
 from melisma.server.recordings import Recording, called, recording
 from melisma.server.sending import Sent, send
 
@@ -25,7 +26,14 @@ router = APIRouter(prefix="/v1", tags=["media"])
 SongId = Annotated[str, InPath(pattern="^[0-9a-f]{32}$", description="Of the song.")]
 _BASE = 400  # peaks a second that are kept: more than a screen shows of any stretch that a hand can aim at
 _MOST = 1_100_000  # peaks in one answer: three hours at a hundred a second, 5 MB
-_BINARY: dict[str, Any] = {"content": {"application/octet-stream": {}}}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_BINARY: dict[str, Any] = {"content": dict.fromkeys(("audio/*", "video/*", "application/octet-stream"), _BYTES)}
+_AUDIO: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All of it.", **_BINARY},
+    206: {"description": "The range that was asked for.", **_BINARY},
+    304: {"description": "Not changed."},
+    **errors(404, 416),
+}
 
 
 class Waveform(BaseModel):
@@ -44,12 +52,18 @@ class Onsets(BaseModel):
     onsets_ms: list[int]
 
 
-@router.api_route(
+@router.head(
     "/songs/{song_id}/audio",
-    methods=["GET", "HEAD"],
+    summary="The headers of the recording",
+    response_class=Response,
+    responses=_AUDIO,
+    operation_id="media-audio-head",
+)
+@router.get(
+    "/songs/{song_id}/audio",
     summary="The recording, whole or a range of its bytes",
     response_class=Response,
-    responses={200: _BINARY, 206: _BINARY, 304: {"description": "Not changed."}, 416: {"description": "Beyond."}},
+    responses=_AUDIO,
 )
 def audio(request: Request, context: Shared, song_id: SongId) -> Response:
     """Send the file as it was uploaded, with the media type of its content."""
@@ -61,7 +75,7 @@ def audio(request: Request, context: Shared, song_id: SongId) -> Response:
 def waveform(
     context: Shared,
     song_id: SongId,
-    per_second: Annotated[int, Query(ge=1, le=_BASE)] = 50,
+    per_second: Annotated[int, Query(ge=1, le=_BASE, description="Peaks in a second.")] = 50,
     start_ms: Annotated[int, Query(ge=0, le=10**9, description="Peaks from here on.")] = 0,
     end_ms: Annotated[int | None, Query(ge=0, le=10**9, description="Peaks up to here.")] = None,
 ) -> Response:

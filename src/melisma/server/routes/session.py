@@ -18,7 +18,9 @@ router = APIRouter(prefix="/v1/session", tags=["session"])
 class SignIn(BaseModel):
     """A token to sign in with."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, json_schema_extra={"examples": [{"token": "…"}]}
+    )
 
     token: str = Field(min_length=1, max_length=LONGEST, description="An API token.")
 

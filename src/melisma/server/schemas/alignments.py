@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from melisma.server.edits import EditObject
-from melisma.server.schemas.common import Given, Id, Index, Moment, Name, Shown, Text
+from melisma.server.schemas.common import EXAMPLE_ID, Given, Id, Index, Moment, Name, Shown, Text, given
 from melisma.store.service import alignments
 
 MAX_EDITS = 20_000
@@ -45,6 +45,13 @@ class Options(Given):
 class AlignmentWish(Options):
     """What is to be aligned: a song that is here, or a recording of the library."""
 
+    model_config = given(
+        {"song_id": EXAMPLE_ID},
+        {"song_id": EXAMPLE_ID, "lyrics": {"text": "L'amour est enfant de bohème"}, "language": "fr"},
+        {"library": "folder/song.mp3", "lyrics": {"artist": "Georges Bizet", "title": "Habanera"}},
+        {"song_id": EXAMPLE_ID, "lyrics": None, "engine": "whisper"},
+    )
+
     song_id: Id | None = None
     library: Text | None = Field(default=None, min_length=1, max_length=1000, examples=[None])
     lyrics: Lyrics | None = Field(
@@ -61,6 +68,8 @@ class AlignmentWish(Options):
 class Regenerate(Given):
     """How to make an alignment anew."""
 
+    model_config = given({}, {"engine": "phone", "keep_corrections": True})
+
     engine: Text | None = Field(default=None, min_length=1, max_length=60, description="As before, if not given.")
     language: Text | None = Field(default=None, max_length=16, description="As before, if not given.")
     keep_corrections: bool = Field(
@@ -72,6 +81,16 @@ class Regenerate(Given):
 class Corrections(Given):
     """What a person changes: edits, each of which counts words as they are when those before it are done."""
 
+    model_config = given(
+        {
+            "version": 1,
+            "edits": [
+                {"op": "move", "word": 0, "start_ms": 120, "end_ms": 240},
+                {"op": "retype", "word": 1, "text": "bohème"},
+            ],
+        }
+    )
+
     version: Version | None = Field(default=None, ge=1, description="Or the header If-Match.", examples=[1])
     edits: list[EditObject] = Field(min_length=1, max_length=MAX_EDITS)
     summary: Name = Field(default="", description="What was changed, for people.")
@@ -80,11 +99,15 @@ class Corrections(Given):
 class Undo(Given):
     """Which version is to be undone."""
 
+    model_config = given({"version": 2})
+
     version: Version | None = Field(default=None, ge=1, description="Or the header If-Match.", examples=[2])
 
 
 class Restore(Given):
     """Which version is to be current again."""
+
+    model_config = given({"version": 2, "to": 1})
 
     version: Version | None = Field(default=None, ge=1, description="Or the header If-Match.", examples=[2])
     to: Version
@@ -92,6 +115,8 @@ class Restore(Given):
 
 class Realign(Given):
     """What is to be placed anew between words that a person has set."""
+
+    model_config = given({"version": 2}, {"version": 2, "words": [0, 6], "preview": True})
 
     version: Version | None = Field(default=None, ge=1, description="Or the header If-Match.", examples=[1])
     corrected: list[Index] | None = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -22,9 +22,15 @@ def spelt(moment: datetime) -> str:
 Text = Annotated[str, AfterValidator(_no_nul)]
 Name = Annotated[Text, Field(max_length=300)]
 Moment = Annotated[datetime, PlainSerializer(spelt, return_type=str)]
-Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=["0123456789abcdef0123456789abcdef"])]
+EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
+Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=[EXAMPLE_ID])]
 Index = Annotated[int, Field(ge=0, le=10_000_000)]
 Ms = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+def given(*examples: dict[str, Any]) -> ConfigDict:
+    """Return how bodies that somebody sends are read, with examples for the description."""
+    return ConfigDict(strict=True, extra="forbid", frozen=True, json_schema_extra={"examples": list(examples)})
 
 
 class Given(BaseModel):

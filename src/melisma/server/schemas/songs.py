@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from melisma.server.schemas.alignments import AlignmentBrief
-from melisma.server.schemas.common import Given, Moment, Name, Shown, Text
+from melisma.server.schemas.common import Given, Moment, Name, Shown, Text, given
 from melisma.server.schemas.jobs import JobBriefOut
 from melisma.store.service import alignments, songs
 
@@ -14,6 +14,8 @@ Language = Field(default=None, max_length=16, examples=["fr"], description="ISO 
 
 class SongFromLibrary(Given):
     """A recording of the library folder, and what it is called; what is not said, its tags say."""
+
+    model_config = given({"library": "folder/song.mp3", "language": "fr"})
 
     library: Text = Field(min_length=1, max_length=1000, examples=["folder/song.mp3"])
     title: Name | None = Field(default=None, examples=["Habanera"])
@@ -24,6 +26,8 @@ class SongFromLibrary(Given):
 
 class SongChange(Given):
     """What people say of a song; what is left out stays."""
+
+    model_config = given({"title": "Habanera", "artist": "Georges Bizet"})
 
     title: Name | None = Field(default=None, examples=["Habanera"])
     artist: Name | None = Field(default=None, examples=["Georges Bizet"])

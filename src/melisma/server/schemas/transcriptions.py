@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from melisma.server.schemas.common import Given, Id, Moment, Shown, Text
+from melisma.server.schemas.common import EXAMPLE_ID, Given, Id, Moment, Shown, Text, given
 from melisma.store.service.transcripts import Transcript
 
 
 class TranscriptionWish(Given):
     """Which recording is to be heard, and by which engine."""
+
+    model_config = given({"song_id": EXAMPLE_ID, "engine": "whisper", "language": "fr"})
 
     song_id: Id | None = None
     library: Text | None = Field(default=None, min_length=1, max_length=1000, examples=[None])
