@@ -32,8 +32,8 @@ def separator(repo, kept, monkeypatch):
 def n_segments(monkeypatch):
     """Count the segments that the networks are run on."""
     runs = []
-    real = stages.VoiceStage._voice
-    monkeypatch.setattr(stages.VoiceStage, "_voice", lambda self, n: runs.append(n) or real(self, n))
+    real = stages.Segments._voice
+    monkeypatch.setattr(stages.Segments, "_voice", lambda self, n: runs.append(n) or real(self, n))
     return runs
 
 

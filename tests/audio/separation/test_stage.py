@@ -75,7 +75,7 @@ def test_memory_does_not_grow_with_the_recording(bag):
     stage = VoiceStage(bag)
     for _ in range(20):
         stage.push(noise(1000))
-        assert stage._pending.shape[1] <= 2 * 3200 + 1000
+        assert stage._segments._pending.shape[1] <= 2 * 3200 + 1000
 
 
 def test_no_sample_gives_none(bag):

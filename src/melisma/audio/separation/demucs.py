@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from melisma.audio.separation.stage import VOICE, VoiceStage
 from melisma.core.errors import AudioError, InputError, MissingDependency, ModelError
 from melisma.core.records import Float32, Waveform
 from melisma.core.settings import n_threads
+
+if TYPE_CHECKING:
+    from melisma.audio.separation.stems import Stems
 
 DEFAULT_MODEL = "htdemucs"
 # Of the weights, not of the code, which is MIT: "The model weights are not covered by the MIT license, and are provided
@@ -108,6 +111,22 @@ class DemucsSeparator:
             samples = separated if again is None else again
         samples = fitted(samples, len(plain.waveform.samples))
         return replace(plain, waveform=Waveform(samples, sample_rate))
+
+    def stems(self, path: Path, folder: Path, progress: Progress | None = None) -> Stems:
+        """Write the voice and everything else into a folder; see `melisma.audio.separation.stems`.
+
+        Nothing of it is kept: whoever asks for stems keeps them.
+        """
+        from melisma.audio.separation.stems import write_stems
+
+        if lacking := self.missing():
+            raise MissingDependency(lacking)
+        found = checkpoints.find(self._model, self._folder)
+        if found is None:
+            raise ModelError(f"the weights of the Demucs model {self._model!r} have just gone")
+        with _one_at_a_time:
+            network, device = _placed(checkpoints.load(found))
+            return write_stems(path, folder, network, device, progress)
 
     def _run(
         self, path: Path, sample_rate: int, progress: Progress | None, kept: KeptVoices, place: Path
