@@ -1,10 +1,13 @@
 /** Which word of one version is which word of another, and where they differ. */
 
+const MOST_CELLS = 25_000_000; // of the table below: five thousand words that all differ, 50 MB
+
 /**
- * Match the words of two versions: the longest run of the same words in the same order.
+ * Matches the words of two versions: the most that are the same in the same order, and between them those that were
+ * spelt otherwise, where there are as many in both.
  * @param {readonly {text: string}[]} ours
  * @param {readonly {text: string}[]} theirs
- * @returns {(number | null)[]} for each of ours its index in theirs, or null where it has none
+ * @returns {(number | null)[]} For each of ours its index in theirs, or null where it has none.
  */
 export function matchWords(ours, theirs) {
   const found = new Array(ours.length).fill(null);
@@ -19,34 +22,40 @@ export function matchWords(ours, theirs) {
     found[ours.length - 1 - tail] = theirs.length - 1 - tail;
     tail += 1;
   }
-  matchMiddle(ours, theirs, head, tail, found);
+  matchMiddle(ours.slice(head, ours.length - tail), theirs.slice(head, theirs.length - tail), head, found);
+  matchGaps(found, theirs.length);
   return found;
 }
 
-/** Longest common subsequence of what stands between the equal heads and tails. */
-function matchMiddle(ours, theirs, head, tail, found) {
-  const n = ours.length - tail - head;
-  const m = theirs.length - tail - head;
-  if (n <= 0 || m <= 0) return;
-  if (n === m) {
-    // As many words as before: retyped where they stand, which a subsequence would not see.
-    for (let i = 0; i < n; i += 1) found[head + i] = head + i;
-    return;
-  }
-  const width = m + 1;
-  const best = new Uint16Array((n + 1) * width);
-  for (let i = n - 1; i >= 0; i -= 1) {
-    for (let j = m - 1; j >= 0; j -= 1) {
-      best[i * width + j] =
-        ours[head + i].text === theirs[head + j].text
-          ? best[(i + 1) * width + j + 1] + 1
-          : Math.max(best[(i + 1) * width + j], best[i * width + j + 1]);
+/** The longest common subsequence of what stands between the equal heads and tails. */
+function matchMiddle(ours, theirs, head, found) {
+  const width = theirs.length + 1;
+  if (!ours.length || !theirs.length || (ours.length + 1) * width > MOST_CELLS) return;
+  const best = new Uint16Array((ours.length + 1) * width);
+  for (let i = ours.length - 1; i >= 0; i -= 1) {
+    for (let j = theirs.length - 1; j >= 0; j -= 1) {
+      const same = ours[i].text === theirs[j].text;
+      const [skipOurs, skipTheirs] = [best[(i + 1) * width + j], best[i * width + j + 1]];
+      best[i * width + j] = same ? best[(i + 1) * width + j + 1] + 1 : Math.max(skipOurs, skipTheirs);
     }
   }
-  for (let i = 0, j = 0; i < n && j < m;) {
-    if (ours[head + i].text === theirs[head + j].text) found[head + i++] = head + j++;
+  for (let i = 0, j = 0; i < ours.length && j < theirs.length;) {
+    if (ours[i].text === theirs[j].text) found[head + i++] = head + j++;
     else if (best[(i + 1) * width + j] >= best[i * width + j + 1]) i += 1;
     else j += 1;
+  }
+}
+
+/** Pairs the words between two matches, where there are as many on both sides: they were spelt otherwise. */
+function matchGaps(found, nTheirs) {
+  for (let i = 0; i < found.length; i += 1) {
+    if (found[i] !== null) continue;
+    const first = i === 0 ? 0 : found[i - 1] + 1;
+    let stop = i;
+    while (stop < found.length && found[stop] === null) stop += 1;
+    const last = stop < found.length ? found[stop] : nTheirs;
+    if (last - first === stop - i) for (let k = i; k < stop; k += 1) found[k] = first + k - i;
+    i = stop - 1;
   }
 }
 

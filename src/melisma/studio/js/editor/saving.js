@@ -60,8 +60,8 @@ export class Saving {
       [
         h("p", {
           text:
-            `This alignment is at version ${theirs.version} by now; you began with version ${editor.version} and made ` +
-            `${counted(edits.length, "change")}. There ${counted(theirChanges.length, "word is", "words are")} otherwise.`,
+            `It is at version ${theirs.version} by now. You began with version ${editor.version} and made ` +
+            `${counted(edits.length, "change")}; ${counted(theirChanges.length, "word is", "words are")} different.`,
         }),
         ...lost,
       ],
