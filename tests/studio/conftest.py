@@ -1,4 +1,4 @@
-"""The Studio in Debian's Chromium, against a whole service on loopback with songs of which every word's time is known."""
+"""The Studio in Debian's Chromium, against a whole service on loopback with songs whose every time is known."""
 
 from __future__ import annotations
 

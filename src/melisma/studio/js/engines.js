@@ -49,7 +49,7 @@ function state(engine) {
   const parts = [];
   if (!engine.installed) {
     parts.push(h("span.chip", { text: "Not installed" }));
-    if (engine.missing) parts.push(h("span.small.quiet-text", { text: engine.missing }));
+    if (engine.missing) parts.push(h("span.small.quiet-text", { text: capital(engine.missing) }));
   } else if (engine.switched_on === false) parts.push(h("span.chip.warn", { text: "Switched off" }));
   else parts.push(h("span.chip.good", { text: "Ready" }));
   return [...parts, ...breaker(engine.breaker)];
@@ -74,6 +74,11 @@ function breaker(found) {
   return parts;
 }
 
+/** @param {string} sentence */
+function capital(sentence) {
+  return sentence ? sentence[0].toUpperCase() + sentence.slice(1) : sentence;
+}
+
 /** @param {number} n */
 function counted(n) {
   return n === 1 ? "1 failure" : `${n} failures`;
@@ -82,8 +87,12 @@ function counted(n) {
 /** @param {any} engine @returns {(HTMLElement|string)[]} */
 function model(engine) {
   if (!engine.model_id) return [h("span.quiet-text", { text: engine.version || "—" })];
-  const revision = engine.model_revision ? `revision ${String(engine.model_revision).slice(0, 12)}` : engine.version;
-  return [h("span.model", { text: engine.model_id }), h("span.small.quiet-text", { text: revision ?? "" })];
+  const facts = [
+    engine.model_revision && `revision ${String(engine.model_revision).slice(0, 12)}`,
+    engine.version && `version ${engine.version}`,
+  ];
+  const text = facts.filter(Boolean).join(", ");
+  return [h("span.model", { text: engine.model_id }), h("span.small.quiet-text", { text })];
 }
 
 /** @param {string[]|string|null|undefined} codes */

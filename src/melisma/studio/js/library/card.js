@@ -56,7 +56,7 @@ export class Card {
     const facts = [clock(song.duration_ms), languageName(song.alignment?.language ?? song.language)].filter(Boolean);
     return h("div.song-head", {}, h("h2", { dir: "auto" }, name),
       song.artist && h("p.song-artist", { text: song.artist, dir: "auto" }),
-      h("p.small.quiet-text", { text: facts.join(" · ") }));
+      h("div.song-facts", {}, h("p.small.quiet-text", { text: facts.join(" · ") }), this.more()));
   }
 
   chips() {
@@ -90,11 +90,15 @@ export class Card {
         h("a.button", { href: to("edit"), "aria-label": `Edit ${title}` }, icon("edit"), "Edit"),
         h("a.button", { href: to("export"), "aria-label": `Export ${title}` }, icon("export"), "Export")]
       : [isOver(song.job) && align()];
-    const more = h("span.song-more", {},
-      ready && iconButton("again", `Align ${title} again`, { onclick: () => this.again() }),
+    return h("div.song-actions", {}, ...main);
+  }
+
+  more() {
+    const title = titleOf(this.song);
+    return h("span.song-more", {},
+      this.ready && iconButton("again", `Align ${title} again`, { onclick: () => this.again() }),
       iconButton("details", `About ${title}`, { onclick: () => this.details() }),
       iconButton("delete", `Delete ${title}`, { onclick: () => this.erase() }));
-    return h("div.song-actions", {}, ...main, more);
   }
 
   /** Shows a job live. @param {any} job */
