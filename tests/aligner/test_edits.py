@@ -63,6 +63,12 @@ def test_a_ripple_takes_the_rest_of_the_line_along():
     assert edited.alignment.words[2].confidence == 0.5
 
 
+def test_a_ripple_takes_the_whole_line_along():
+    edited = apply(song(), [Move(1, 3500, 3900, Ripple.WHOLE)])
+    assert times(edited.alignment)[:5] == [(3000, 3400), (3500, 3900), (4000, 4400), (4500, 4900), (5000, 5400)]
+    assert edited.corrected == {1}
+
+
 def test_a_ripple_takes_the_rest_of_the_song_along():
     edited = apply(song(), [Move(1, 1700, 2100, Ripple.SONG)])
     assert times(edited.alignment)[3:] == [(2700, 3100), (5200, 5600), (5400, 5800), (None, None)]

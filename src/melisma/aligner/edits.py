@@ -9,7 +9,7 @@ was said of it, for nobody has listened to where it begins.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -24,10 +24,11 @@ _UNHOLDABLE = frozenset({"Cc", "Cs", "Cn"})  # controls, halves of characters, w
 
 
 class Ripple(StrEnum):
-    """What goes along when a word is moved: nothing, the later words of its line, or all later ones of the song."""
+    """What goes along when a word is moved: nothing, the later words of its line, all of that, or all later words."""
 
     NONE = "none"
     LINE = "line"
+    WHOLE = "whole"
     SONG = "song"
 
 
@@ -35,8 +36,8 @@ class Ripple(StrEnum):
 class Move:
     """Give a word these times, in ms; one without a time gets one.
 
-    With a ripple, the words that come after it, in the text and in time, go along by as much as its start moves, or its
-    end where the start stays.
+    With a ripple others go along by as much as its start moves, or its end where the start stays: the words of its line
+    that come after it, all words of its line, or all words of the song that come after it in the text and in time.
     """
 
     word: int
@@ -201,14 +202,25 @@ class _Draft:
         if old.start is None or old.end is None or edit.ripple is Ripple.NONE:
             return
         by = start - old.start or end - old.end
-        for i in range(edit.word + 1, len(self.spots)):
-            word = self.spots[i].word
-            if edit.ripple is Ripple.LINE and word.line != old.line:
-                break
-            if word.start is not None and word.start >= old.start:
-                self._carry(number, edit, i, by)
+        for i in self._going_along(edit, old):
+            self._carry(number, edit, i, by)
         if edit.ripple is Ripple.SONG:
             self._carry_repeats(number, edit, old.start, by)
+
+    def _going_along(self, edit: Move, moved: Word) -> Iterator[int]:
+        """Yield the words that go along with one; it was at `moved`."""
+        whole = edit.ripple is Ripple.WHOLE
+        low = edit.word
+        while whole and low > 0 and self.spots[low - 1].word.line == moved.line:
+            low -= 1
+        for i in range(low, len(self.spots)):
+            word = self.spots[i].word
+            if edit.ripple is not Ripple.SONG and word.line != moved.line:
+                return
+            if i == edit.word or word.start is None:
+                continue
+            if whole or (i > edit.word and word.start >= (moved.start or 0)):
+                yield i
 
     def _shift(self, number: int, edit: Shift) -> None:
         timed = [i for i in self._range(number, edit) if not self.spots[i].word.unsung]

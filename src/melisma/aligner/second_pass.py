@@ -23,7 +23,7 @@ from melisma.core.records import BACKING, Emission, Lyrics, Tokens, Word
 
 # A word that is left unsung is worth as much as one that is as sure as this.
 _UNSUNG = 0.3
-_TRUSTED = 0.8  # mean confidence of a passage that holds the frame
+TRUSTED = 0.8  # mean confidence of a passage that holds the frame
 _SHORTEST = 10  # frames of a stretch that are worth a search
 _BETTER = 2.5  # words that another way must be surer by
 
@@ -125,7 +125,7 @@ def _stretches(placed: Sequence[Word], emission: Emission, passages: Passages) -
 def _trusted(part: Sequence[Word]) -> bool:
     if any(word.start is None or word.voice == BACKING for word in part):
         return False
-    return float(np.mean([word.confidence or 0.0 for word in part])) >= _TRUSTED
+    return float(np.mean([word.confidence or 0.0 for word in part])) >= TRUSTED
 
 
 def _searched(stretch: _Stretch, way: Way, placed: Sequence[Word], searched: Searched) -> list[Word]:

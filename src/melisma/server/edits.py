@@ -28,9 +28,9 @@ class MoveObject(_Object):
     word: Index
     start_ms: Ms
     end_ms: Ms
-    ripple: bool | Literal["none", "line", "song"] = Field(
+    ripple: bool | Literal["none", "line", "whole", "song"] = Field(
         default=False,
-        description="What goes along: nothing, the later words of its line (true says the same), or of the song.",
+        description="What goes along: nothing, the later words of its line (or true), all of its line, or of the song.",
     )
 
     def edit(self) -> edits.Move:
