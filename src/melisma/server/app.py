@@ -27,6 +27,8 @@ ROUTES: tuple[str, ...] = (
     "transcriptions",
     "catalogue",
     "media",
+    "stems",
+    "videos",
     "studio",
     "session",
     "health",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import APIRouter
 
-from melisma.audio.separation import choose
 from melisma.core import plugins
 from melisma.core.errors import MelismaError
 from melisma.lyrics.search import GROUP
 from melisma.models import embedded
 from melisma.pipeline.settings import RouterSettings
 from melisma.pipeline.survey import survey
+from melisma.pipeline.video import encode
+from melisma.pipeline.video.config import Container
 from melisma.server import rendering
 from melisma.server.deps import Shared
 from melisma.server.openapi import errors
@@ -29,6 +31,7 @@ from melisma.server.schemas.catalogue import (
     Models,
     Service,
 )
+from melisma.server.work import stems
 from melisma.text import espeak
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
@@ -72,14 +75,16 @@ def describe(context: Shared) -> Service:
         duration_s=settings.limits.duration_s,
         lyrics_chars=settings.limits.lyrics_chars,
         library=settings.library is not None,
-        stems=_separates(),
-        video=shutil.which("ffmpeg") is not None,
+        stems=_can(stems.maker),
+        video=any(_can(partial(encode.encoders, container)) for container in Container),
         lyrics_providers=plugins.names(GROUP),
     )
 
 
-def _separates() -> bool:
+def _can(look: Callable[[], object]) -> bool:
+    """Tell whether what does something is there, and may be used."""
     try:
-        return choose.separator(choose.MODEL).missing() is None
+        look()
     except MelismaError:
         return False
+    return True

@@ -1,0 +1,59 @@
+"""A folder in which a job makes its files, gone when it ends, and swept when it could not clear up itself."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from melisma.core.errors import StoreError
+from melisma.server.context import Context
+from melisma.store.service.files import Stored
+
+_ABANDONED_S = 24 * 3600  # longer than any job of ours runs
+_BLOCK = 1 << 20  # bytes
+
+
+@contextlib.contextmanager
+def workplace(context: Context) -> Iterator[Path]:
+    """Make a folder below the data folder; what workers that were killed have left there goes first.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made.
+    """
+    root = context.settings.data / "work"
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sweep(root)
+        folder = tempfile.TemporaryDirectory(dir=root, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StoreError(f"the service's files cannot be written now: {error.strerror or error}") from error
+    with folder as name:
+        yield Path(name)
+
+
+def keep(context: Context, path: Path, suffix: str) -> Stored:
+    """Copy a file into the store, by its content.
+
+    Raises
+    ------
+    StoreError
+        If nothing can be written; NoRoom where the disk is full.
+    """
+    with path.open("rb") as file, context.files.incoming() as coming:
+        while data := file.read(_BLOCK):
+            coming.write(data)
+        return coming.keep(suffix)
+
+
+def _sweep(root: Path) -> None:
+    before = time.time() - _ABANDONED_S
+    for path in root.iterdir():
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < before:
+                shutil.rmtree(path, ignore_errors=True)
