@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from melisma.core.errors import MelismaError, StoreError, TooManyRequests, Unauthorized
+from melisma.server.names import without_paths
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_S = 5  # after which a database that was out of reach may be back
@@ -51,7 +52,8 @@ def kind_of(error: type[MelismaError]) -> str:
 def facts(error: BaseException) -> dict[str, Any]:
     """Return type, title, status and detail of an error, for an answer or for a job that failed."""
     if isinstance(error, MelismaError):
-        kind, detail, status = kind_of(type(error)), " ".join(str(error).split()), error.http_status
+        kind, status = kind_of(type(error)), error.http_status
+        detail = without_paths(" ".join(str(error).split()))
     else:
         kind, detail, status = "internal", "internal error: the service's log says more", 500
     return {
