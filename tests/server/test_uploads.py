@@ -120,7 +120,7 @@ def test_what_its_header_says_to_be_too_long_is_refused_before_it_is_decoded(at,
 
 
 def test_what_promises_no_length_is_read_no_further_than_the_limit(at, monkeypatch):
-    frames = written("MP3", seconds=30.0)
+    frames = written("MP3", seconds=60.0)
     start = mp3_head(at(frames)).start
     second = frames.index(frames[start : start + 2], start + 4)  # the first frame holds the header that promises
     path = at(frames[second:])
@@ -133,9 +133,9 @@ def test_what_promises_no_length_is_read_no_further_than_the_limit(at, monkeypat
             yield block
 
     monkeypatch.setattr(SndfileSource, "blocks", counted)
-    with pytest.raises(AudioTooLong, match="bomb.mp3 is longer than the 4 s"):
-        examine(path, "bomb.mp3", 4)
-    assert 0 < sum(given[:-1]) <= 4
+    with pytest.raises(AudioTooLong, match="longer than the 10 s"):
+        examine(path, "bomb.mp3", 10)
+    assert 0 < sum(given[:-1]) <= 10
 
 
 def test_three_hours_are_said_in_hours():
