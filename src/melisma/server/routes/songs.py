@@ -73,18 +73,20 @@ async def add_song(request: Request, context: Shared, caller: Called, key: idemp
         given = Names(**{name: options.get(name) for name in _TEXTS}, lyrics=bodies.lyrics_of(form, limits))
 
         def work() -> JSONResponse:
-            taken = asking.take(context, form.files.get("audio"), None, asking.song_names(context, given))
-            return _keep(context, caller.name, key, taken)
+            names_given = asking.song_names(context, given)
+            taken = asking.take(context, form.files.get("audio"), None, names_given)
+            return _keep(context, caller.name, key, taken, names_given)
 
         return await to_thread.run_sync(work)
 
 
 def _add_from_library(context: Context, owner: str, key: str | None, path: str, given: Names) -> JSONResponse:
-    return _keep(context, owner, key, asking.take(context, None, path, asking.song_names(context, given)))
+    given = asking.song_names(context, given)
+    return _keep(context, owner, key, asking.take(context, None, path, given), given)
 
 
-def _keep(context: Context, owner: str, key: str | None, taken: Taken) -> JSONResponse:
-    said = (taken.names.title, taken.names.artist, taken.names.language, taken.names.lyrics)
+def _keep(context: Context, owner: str, key: str | None, taken: Taken, given: Names) -> JSONResponse:
+    said = (given.title, given.artist, given.language, given.lyrics)
     call = Call(owner, key, idempotency.fingerprint("song", taken.recording.content, *said))
 
     def work(session: Session) -> Answer:
