@@ -56,3 +56,12 @@ def test_what_the_url_says_of_time_outs_is_heard():
     arguments = connect._postgres_arguments(parsed, connect.HURRIED)
     assert "connect_timeout" not in arguments
     assert "statement_timeout=2000" in arguments["options"]
+
+
+def test_a_server_that_is_gone_without_a_word_is_noticed(postgres):
+    engine = connect.make_engine(connect.parse(postgres.url("postgres")), connect.HURRIED)
+    with engine.connect() as connection:
+        told = connection.connection.driver_connection.info.get_parameters()
+    engine.dispose()
+    wanted = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "25000"}
+    assert wanted.items() <= told.items()

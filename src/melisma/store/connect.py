@@ -14,6 +14,8 @@ from melisma.store.settings import SQLITE
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
+# A server whose machine is gone says nothing at all: noticed within half a minute, not after the two hours of TCP.
+_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 _POSTGRES = ("postgresql+psycopg", "postgresql", "postgres")
 
 
@@ -80,7 +82,7 @@ def make_engine(url: URL, patience: Patience, n_connections: int = 2) -> Engine:
     from sqlalchemy import create_engine, event
 
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": patience.statement_s})
+        engine = create_engine(url, connect_args={"timeout": patience.statement_s}, pool_size=n_connections)
         event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, patience.statement_s))
         return engine
     try:
@@ -100,6 +102,7 @@ def _postgres_arguments(url: URL, patience: Patience) -> dict[str, Any]:
         "connect_timeout": patience.connect_s,
         "options": f"-c statement_timeout={ms} -c lock_timeout={ms}",
         "application_name": "melisma",
+        **_ALIVE,
     }
     return {name: value for name, value in wanted.items() if name not in url.query}
 

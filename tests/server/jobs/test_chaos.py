@@ -200,6 +200,29 @@ def test_postgresql_is_away_for_longer_than_a_lease(submit, processes, over, unt
     assert [worker.popen.poll() for worker in (first, second)] == [None, None]
 
 
+@ON_SERVERS
+def test_postgresql_hangs_for_longer_than_a_lease(submit, processes, over, until, postgres, deployment):
+    job = submit("make", seconds=deployment.jobs.lease_s * 3)
+    workers = [processes(), processes()]
+    until(lambda: pids(deployment))
+    with postgres.frozen():
+        time.sleep(deployment.jobs.lease_s * 1.5)
+    done = over(job)
+    all_done_once([done], deployment)
+    assert (done.n_attempts, done.causes) == (1, [])
+    assert [worker.popen.poll() for worker in workers] == [None, None]
+
+
+@ON_SERVERS
+def test_redis_hangs_under_submissions(submit, processes, over, redis_server, deployment):
+    processes()
+    jobs = [submit("make")]
+    with redis_server.frozen():
+        jobs.append(submit("make"))
+    jobs.append(submit("make"))
+    all_done_once(over(*jobs), deployment)
+
+
 def test_the_ledger_keeps_nothing_of_those_who_worked(submit, processes, over, context):
     jobs = [submit("make") for _ in range(3)]
     processes()

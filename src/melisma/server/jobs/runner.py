@@ -62,6 +62,10 @@ class Claim:
             self._noted, self.stage = time.monotonic(), stage
             with contextlib.suppress(StoreError):  # the work is worth more than the note
                 self.heard(self._runner.note(self.job, stage, 100.0 * share))
+        self.check()
+
+    def check(self) -> None:
+        """Raise Cancelled where the job is to end."""
         if self._why is not None:
             raise Cancelled(self._why)
 
@@ -145,7 +149,7 @@ class Runner:
         if self._stopping.is_set():
             claim.end(Why.STOPPING)
         try:
-            claim.report("", 0.0)
+            claim.check()
             result = dict(kinds_of_jobs.handler(job.kind, self._kinds)(self._context, job, claim.report))
             done = self._written(lambda session: ledger.finish(session, job.id, job.worker, result))
             _log.info("job %s %s", job.id, "is done" if done else "is done, but somebody else has it by now")

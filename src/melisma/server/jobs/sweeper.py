@@ -17,6 +17,7 @@ from melisma.store.service.job_records import Ending
 if TYPE_CHECKING:
     from melisma.server.context import Context
 
+_GAP = 0.5  # leases between two looks, after which the leases that are over prove nothing
 _PRUNE_S = 3600.0  # between two looks for what is long over
 
 _log = logging.getLogger("melisma.jobs")
@@ -33,7 +34,7 @@ class Sweeper:
 
     def __init__(self, context: Context) -> None:
         self._context, self._settings = context, context.settings.jobs
-        self._blind_until = float("-inf")
+        self._looked, self._blind_until = time.monotonic(), float("-inf")
         self._pruned = float("-inf")
 
     def sweep(self, alive: Collection[str] = ()) -> None:
@@ -45,25 +46,36 @@ class Sweeper:
             Workers of this very process, which is alive whatever their leases say.
         """
         try:
-            if time.monotonic() >= self._blind_until:
-                self._bury(alive)
+            self._bury(alive)
             self._announce()
             self._prune()
         except StoreError as error:
-            # Whoever lives could not renew a lease either, and does so first when the database is back.
-            self._blind_until = time.monotonic() + self._settings.lease_s
             _log.warning("the ledger of jobs could not be swept: %s", error)
 
     def _bury(self, alive: Collection[str]) -> None:
         again: list[Job] = []
         with self._context.database.begin() as session:
-            for job in ledger.overdue(session, alive):
+            overdue = ledger.overdue(session, alive)
+            if self._was_blind():
+                return
+            for job in overdue:
                 now = ledger.end_try(session, job.id, job.worker, self._ending(job))
                 if now is not None:
                     _log.warning("job %s: its worker %s gives no sign of life any more", job.id, job.worker)
                     again += [] if now.state.over else [now]
         for job in again:
             self._context.queue.announce(job)
+
+    def _was_blind(self) -> bool:
+        """Whether the ledger was out of reach lately, or this process stood still.
+
+        Then others may not have been able to renew their leases either: those who live do so first.
+        """
+        now = time.monotonic()
+        if now - self._looked > self._settings.lease_s * _GAP:
+            self._blind_until = now + self._settings.lease_s
+        self._looked = now
+        return now < self._blind_until
 
     def _ending(self, job: Job) -> Ending:
         where = f" at {job.stage!r}" if job.stage else ""
