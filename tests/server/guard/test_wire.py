@@ -3,50 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 
 import pytest
 
 pytest.importorskip("fastapi")
-import uvicorn
+from live import PATIENCE_S, connected, everything, listening
 
 from melisma.server import run
-from melisma.server.context import Context
 from melisma.server.guard import wire
 from melisma.server.settings import JobSettings, Limits, ServiceSettings
-
-PATIENCE_S = 60  # of this test with the server; nothing here waits so long unless it has failed
-
-
-@contextlib.contextmanager
-def listening(settings: ServiceSettings):
-    """Run a service in a thread; yield its port."""
-    context = Context(settings)
-    server = uvicorn.Server(run.uvicorn_config(context))
-    with contextlib.closing(run.listen("127.0.0.1", 0)) as bound:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-        thread.start()
-        try:
-            yield bound.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-@contextlib.contextmanager
-def connected(port: int):
-    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
-        yield connection
-
-
-def everything(connection: socket.socket) -> bytes:
-    """Read until the server hangs up."""
-    found = b""
-    with contextlib.suppress(ConnectionResetError):
-        while data := connection.recv(65536):
-            found += data
-    return found
 
 
 def settings(folder, body_s):
