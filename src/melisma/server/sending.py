@@ -8,11 +8,12 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from melisma.core.errors import NotFound, StoreError
 from melisma.server import problems
@@ -91,7 +92,22 @@ def send(request: Request, sent: Sent) -> Response:
     if request.method == "HEAD":
         file.close()
         return Response(status_code=status, headers=headers, media_type=sent.media_type)
-    return StreamingResponse(_blocks(file, first, stop), status, headers, sent.media_type)
+    return _Streamed(file, _blocks(file, first, stop), status, headers, sent.media_type)
+
+
+class _Streamed(StreamingResponse):
+    """A file on its way, closed in every case: whoever asked may be gone before the first block is read."""
+
+    def __init__(self, file: IO[bytes], blocks: Iterator[bytes], status: int, *rest: Any) -> None:
+        super().__init__(blocks, status, *rest)
+        self.file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, as ASGI has it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.file.close()
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
