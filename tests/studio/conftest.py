@@ -173,6 +173,12 @@ def settings(tmp_path):
 
 
 @pytest.fixture
+def serve():
+    """`listening`, for a test that wants other settings."""
+    return listening
+
+
+@pytest.fixture
 def studio(settings):
     """A service that nobody works for: what is queued stays queued, until a test says otherwise."""
     with listening(settings) as found:

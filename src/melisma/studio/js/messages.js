@@ -66,13 +66,15 @@ export function ask({ title, body, action, danger = false, width = "", submit = 
   const heading = newId();
   const error = h("div", { "aria-live": "polite" });
   const send = h(danger ? "button.danger" : "button.primary", { type: "submit", text: action });
+  const cancel = h("button", { type: "button", text: "Cancel", onclick: () => dialog.close() });
   const form = /** @type {HTMLFormElement} */ (h("form", { method: "dialog" },
     h("div.dialog-head", {}, h("h2", { id: heading, text: title }),
       iconButton("close", "Close", { onclick: () => dialog.close() })),
     h("div.dialog-body", {}, ...body, error),
-    h("div.dialog-foot", {}, h("button", { type: "button", text: "Cancel", onclick: () => dialog.close() }), send)));
+    h("div.dialog-foot", {}, cancel, send)));
   const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { "aria-labelledby": heading }, form));
   if (width) dialog.style.setProperty("--width", width);
+  (form.querySelector(".dialog-body :is(input, select, textarea)") ?? cancel).setAttribute("autofocus", "");
   /** @type {any} */
   let answer = null;
   form.addEventListener("submit", async (event) => {

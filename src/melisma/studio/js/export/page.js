@@ -61,9 +61,9 @@ function downloads(api, alignment, formats) {
     h("ul.formats", {}, ...sorted.map((format) => {
       const [name, use] = USES[format.name] ?? [format.name, format.description];
       const href = api.url(`alignments/${alignment.id}`, { format: format.name, version: alignment.version });
+      const suffix = (format.suffixes?.[0] ?? ".txt").replace(/^.*\./, ".");
       return h("li.card.format", { "data-format": format.name },
         h("div", {}, h("h3", { text: name }), h("p.small.quiet-text", { text: use })),
-        h("a.button", { href, download: true, "aria-label": `Download ${name}` }, icon("export"),
-          (format.suffixes?.[0] ?? "File").replace(/^.*\./, ".")));
+        h("a.button", { href, download: true, "aria-label": `Download ${name} as ${suffix}` }, icon("export"), suffix));
     })));
 }

@@ -2,7 +2,6 @@
 import { api } from "../api.js";
 import { field, fullTitle, h } from "../dom.js";
 import { ask, confirm } from "../messages.js";
-import { hasProviders } from "./add.js";
 import { LyricsForm, engineChoice, languageField } from "./lyrics_form.js";
 
 /**
@@ -17,7 +16,7 @@ export async function alignSong(song, { engines, service }) {
   const language = languageField(whole.language === "und" ? "" : whole.language ?? "");
   const [title, artist] = [nameField(whole.title), nameField(whole.artist)];
   const names = () => ({ artist: valueOf(artist), title: valueOf(title) });
-  const lyrics = new LyricsForm({ text: whole.lyrics ?? "", names, canFind: hasProviders(service) });
+  const lyrics = new LyricsForm({ text: whole.lyrics ?? "", names, providers: service.lyrics_providers ?? [] });
   return ask({
     title: `Align ${fullTitle(song)}`,
     body: [

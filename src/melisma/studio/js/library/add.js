@@ -53,9 +53,9 @@ export async function pairUp(files) {
 class Part {
   /**
    * @param {{file?: File, library?: string, name: string, size: number|null, lyrics?: string}} source
-   * @param {{canFind: boolean, onRemove: (part: Part) => void}} options
+   * @param {{providers: string[], onRemove: (part: Part) => void}} options
    */
-  constructor(source, { canFind, onRemove }) {
+  constructor(source, { providers, onRemove }) {
     this.source = source;
     this.guess = namesOf(source.name);
     const text = (/** @type {string} */ value) =>
@@ -63,7 +63,7 @@ class Part {
     [this.title, this.artist] = [text(this.guess.title), text(this.guess.artist)];
     this.language = languageField();
     const names = () => ({ artist: this.artist.value, title: this.title.value });
-    this.lyrics = new LyricsForm({ text: source.lyrics ?? "", names, canFind });
+    this.lyrics = new LyricsForm({ text: source.lyrics ?? "", names, providers });
     const size = source.size === null ? "" : sizeOf(source.size);
     this.element = h("section.add-part", { "aria-label": source.name },
       h("div.add-head", {}, h("h3", { text: source.name }), h("span.small.quiet-text", { text: size }),
@@ -98,13 +98,13 @@ export async function askForOrders(sources, { engines, service }) {
   const list = h("div.add-parts");
   /** @type {Part[]} */
   let parts = [];
-  const canFind = hasProviders(service);
+  const providers = service.lyrics_providers ?? [];
   const onRemove = (/** @type {Part} */ part) => {
     parts = parts.filter((each) => each !== part);
     part.element.remove();
     if (!parts.length) list.closest("dialog")?.close();
   };
-  parts = sources.map((source) => new Part(source, { canFind, onRemove }));
+  parts = sources.map((source) => new Part(source, { providers, onRemove }));
   list.append(...parts.map((part) => part.element));
   return ask({
     title: sources.length === 1 ? "Add a song" : `Add ${sources.length} songs`,
@@ -120,10 +120,4 @@ export async function askForOrders(sources, { engines, service }) {
       return parts.map((part) => part.read(engine.value));
     },
   });
-}
-
-/** @param {any} service @returns {boolean} Whether lyrics can be looked up. */
-export function hasProviders(service) {
-  const found = service?.lyrics_providers;
-  return Array.isArray(found) ? found.length > 0 : Boolean(found);
 }

@@ -21,9 +21,9 @@ export class LyricsForm {
    * @param {object} options
    * @param {string} [options.text] - Lyrics that are known already.
    * @param {() => {artist: string, title: string}} options.names - Artist and title as they stand in the form.
-   * @param {boolean} options.canFind - Whether the service has a provider of lyrics.
+   * @param {string[]} options.providers - Of lyrics, that the service asks; some are on other hosts.
    */
-  constructor({ text = "", names, canFind }) {
+  constructor({ text = "", names, providers }) {
     this.names = names;
     this.group = newId();
     this.area = /** @type {HTMLTextAreaElement} */ (h("textarea", {
@@ -34,10 +34,10 @@ export class LyricsForm {
     this.panel = h("div.field", {}, field("Words of the song", this.area), field("Or from a text file", file));
     this.element = h("fieldset.choices", {}, h("legend", { text: "Lyrics" }),
       this.choice("text", "I have the words"),
-      canFind && this.choice("find", "Look them up by artist and title"),
+      providers.length > 0 && this.choice("find", `Look them up by artist and title (${providers.join(", ")})`),
       this.choice("none", "I have none: write down what is heard"),
       this.panel);
-    this.choose(text || !canFind ? "text" : "find");
+    this.choose("text");
   }
 
   /** @param {string} value @param {string} label @returns {HTMLElement} */
