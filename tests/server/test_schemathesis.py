@@ -5,8 +5,12 @@ from __future__ import annotations
 import uuid
 
 import pytest
+import tiny_demucs
 from hypothesis import HealthCheck, Phase, given, settings
 from made_songs import LYRICS, make, upload, wav
+
+from melisma.audio.separation import choose
+from melisma.store.service import exports
 
 pytest.importorskip("fastapi")
 schemathesis = pytest.importorskip("schemathesis")
@@ -16,7 +20,18 @@ HOST = "http://127.0.0.1:8765"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
+def separator(tmp_path_factory):
+    """Let songs be separated, by a network with random weights: without any, that call is answered 501."""
+    pytest.importorskip("demucs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MELISMA_DEMUCS_REPO", str(tiny_demucs.save(tmp_path_factory.mktemp("demucs"))))
+        choose.separator.cache_clear()
+        yield
+    choose.separator.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory, separator):
     from fastapi.testclient import TestClient
 
     from melisma.server.app import create_app
@@ -45,7 +60,21 @@ class Known:
         if self._service.get(f"/v1/alignments/{alignment}/info").json()["version"] == 0:
             make(self._service.app.state.context, alignment)
         self._service.post(f"/v1/jobs/{job['id']}/cancel")  # so that who watches it comes to an end
-        return {"song_id": song, "alignment_id": alignment, "job_id": job["id"]}
+        return {
+            "song_id": song,
+            "alignment_id": alignment,
+            "job_id": job["id"],
+            "video_id": self._video(song, alignment),
+        }
+
+    def _video(self, song: str, alignment: str) -> str:
+        context, id = self._service.app.state.context, uuid.uuid4().hex
+        with context.files.incoming() as coming:
+            coming.write(b"a film")
+            stored = coming.keep(".mp4")
+        with context.database.begin() as session:
+            exports.add(session, id, exports.Made(song, "video", stored, "video/mp4", ".mp4", alignment, 1))
+        return id
 
 
 @pytest.fixture(scope="module")

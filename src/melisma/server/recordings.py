@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from melisma.audio.container import shown
-from melisma.core.errors import MelismaError, NotFound
+from melisma.core.errors import MelismaError
+from melisma.server import library
 from melisma.server.context import Context
+from melisma.store.service import songs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +58,17 @@ def recording(context: Context, song_id: str) -> Recording:
     NotFound
         If there is no such song, or its file is not in the library any more.
     """
-    from melisma.store.service.tables import SongRow
-
     with context.database.begin(write=False) as session:
-        row = session.get(SongRow, song_id)
-        if row is None:
-            raise NotFound("song", song_id)
-        library, suffix = row.library_path, row.suffix
-        facts = (row.media_type, row.file_name, row.duration_ms, row.title, row.artist)
-        content = row.content
-    if library is None:
-        path, stamp = context.files.path(content, suffix), ""
+        song = songs.get(session, song_id)
+    kept = song.recording
+    if kept.library_path is None:
+        path, stamp = context.files.path(kept.content, kept.suffix), ""
     else:
-        path, stamp = _in_library(context, library)
-    return Recording(song_id, content, path, stamp, *facts)
-
-
-def _in_library(context: Context, library_path: str) -> tuple[Path, str]:
-    """Return the file below the library folder, links resolved, and what changes with it."""
-    root = context.settings.library
-    if root is None:
-        raise NotFound("recording", library_path)
-    path = (root / library_path).resolve()
-    if not path.is_relative_to(root.resolve()) or not path.is_file():
-        raise NotFound("recording", library_path)
-    found = path.stat()
-    return path, f"{found.st_mtime_ns:x}{found.st_size:x}"
+        path = library.resolve(context.settings.library, kept.library_path)
+        found = path.stat()
+        stamp = f"{found.st_mtime_ns:x}{found.st_size:x}"
+    facts = (kept.media_type, kept.file_name, kept.duration_ms, song.title, song.artist)
+    return Recording(song.id, kept.content, path, stamp, *facts)
 
 
 @contextmanager

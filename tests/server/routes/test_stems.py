@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import uuid
-import warnings
-from fractions import Fraction
 
 import numpy as np
 import pytest
 import soundfile
+import tiny_demucs
 from made_songs import upload
 
 from melisma.audio.separation import choose
 from melisma.server.jobs.records import JobState
 
-RATE = 8000
+RATE = tiny_demucs.RATE
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Save a network of about 230,000 random weights as Demucs saves its own."""
-    torch = pytest.importorskip("torch")
-    htdemucs = pytest.importorskip("demucs.htdemucs")
-    from demucs.states import get_state
-
-    sizes = {"channels": 8, "nfft": 1024, "bottom_channels": 16, "t_layers": 1, "t_heads": 2, "samplerate": RATE}
-    with torch.random.fork_rng(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.manual_seed(3)
-        made = htdemucs.HTDemucs(["drums", "bass", "other", "vocals"], **sizes, segment=Fraction(2, 5)).eval()
-    args, kwargs = made._init_args_kwargs
-    package = {"klass": type(made), "args": args, "kwargs": kwargs, "state": get_state(made, None), "training_args": {}}
-    buffer = io.BytesIO()
-    torch.save(package, buffer)
-    folder = tmp_path_factory.mktemp("demucs")
-    name = f"0a1b2c3d-{hashlib.sha256(buffer.getvalue()).hexdigest()[:8]}.th"
-    (folder / name).write_bytes(buffer.getvalue())
-    (folder / "htdemucs.yaml").write_text("models: ['0a1b2c3d']\n", encoding="utf-8")
-    return folder
+    pytest.importorskip("torch")
+    pytest.importorskip("demucs")
+    return tiny_demucs.save(tmp_path_factory.mktemp("demucs"))
 
 
 @pytest.fixture
