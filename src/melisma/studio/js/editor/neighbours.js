@@ -76,6 +76,11 @@ export class Neighbours {
 
   #ask() {
     const set = this.editor.state.words.filter((word) => word.corrected).length;
+    if (set === 0) {
+      const text = "Set some words first: move them, or confirm them where they are right (C). They hold the others.";
+      this.body.replaceChildren(h("p", { text }));
+      return;
+    }
     const choice = (text, scope) => h("button", { type: "button", text, onclick: () => this.run(scope) });
     this.body.replaceChildren(
       h("p", {

@@ -103,7 +103,8 @@ function typed(editor, value) {
 function timedAt(editor, part, value) {
   const ms = readMoment(value);
   const { word } = editor;
-  if (!word || ms === word[part]) return editor.changed();
+  if (!word || value === (timed(word) ? spellMoment(word[part]) : "")) return editor.changed();
+  if (ms === word[part] && ms !== null) return editor.changed();
   if (ms === null) {
     toast("A time is written as minutes:seconds.milliseconds, such as 1:23.456.");
     return editor.changed();
@@ -133,6 +134,7 @@ function refresh(editor, { panel, text, start, end, mark, parts }) {
 
 /** What is being typed is left alone. */
 function put(input, value) {
+  const typing = document.activeElement === input && input.value !== (input.dataset.shown ?? "");
   input.dataset.shown = value;
-  if (document.activeElement !== input || !document.hasFocus()) input.value = value;
+  if (!typing) input.value = value;
 }
