@@ -13,7 +13,7 @@ from melisma.server import problems
 from melisma.store.service.pages import LIMIT
 
 ID_PATTERN = "^[0-9a-f]{32}$"
-_EVERYWHERE = (401, 403, 429, 500, 503)  # what the guard and the database may say of any call
+_EVERYWHERE = (401, 403, 429, 431, 500, 503)  # what the guard and the database may say of any call
 _WITH_BODY = (400, 408, 413)  # what may be wrong with any body, before it is looked into
 _MEANINGS = {
     400: "The call is no HTTP that this service understands.",
@@ -23,13 +23,12 @@ _MEANINGS = {
     406: "There is no answer of the kind that was asked for; the sentence lists those there are.",
     408: "The body did not come in time.",
     409: "It does not fit what is there now: not ready yet, changed by somebody else, or a key used for another call.",
-    411: "The length of the body has to be said.",
-    412: "It is not the version that the header If-Match names.",
     413: "What was sent is larger than the service takes.",
     415: "What was sent is of a kind that is not taken here.",
     416: "The range lies behind the end of the file.",
     422: "What was sent cannot be used; the sentence says what and why.",
     429: "Too many calls; the header Retry-After says when to come again.",
+    431: "The headers of the call are larger than the service reads.",
     500: "A fault of the service, of which its log says more under the same request id.",
     501: "A part that this needs is not installed; the sentence says which.",
     503: "What the service keeps is out of reach for now; another try may work.",

@@ -1,0 +1,98 @@
+"""Transcriptions over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+from made_songs import aligned, wav
+
+pytest.importorskip("fastapi")
+
+from melisma.formats import json as alignment_json
+from melisma.store.service import jobs as ledger
+from melisma.store.service import transcripts
+
+
+@pytest.fixture
+def asked(client, song):
+    return client.post(
+        "/v1/transcriptions", json={"song_id": song["id"], "engine": "whisper", "language": "fre"}
+    ).json()
+
+
+@pytest.fixture
+def heard(client, context, song, asked):
+    """A transcription that is there; its path."""
+    with context.database.begin() as session:
+        transcripts.add(session, asked["id"], song["id"], "a/model", aligned())
+        ledger.claim(session, asked["id"], "a worker", 30.0)
+        ledger.finish(session, asked["id"], "a worker", {"transcription_id": asked["id"]})
+    return client.get(f"/v1/jobs/{asked['id']}").json()["links"]["transcription"]
+
+
+def test_asking_makes_a_job(client, context, song, asked):
+    assert (asked["kind"], asked["state"], asked["song_id"]) == ("transcribe", "queued", song["id"])
+    told = context.queue.get(asked["id"]).request
+    assert told == {"song_id": song["id"], "engine": "whisper", "language": "fr"}
+    early = client.get(f"/v1/transcriptions/{asked['id']}")
+    assert (early.status_code, early.json()["type"]) == (409, "/problems/conflict")
+
+
+def test_a_form_brings_the_recording(client):
+    answer = client.post("/v1/transcriptions", files={"audio": ("a.wav", wav())}, data={"priority": "2"})
+    assert (answer.status_code, answer.json()["priority"]) == (202, 2)
+    assert client.get(answer.json()["links"]["song"]).json()["file_name"] == "a.wav"
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "said"),
+    [
+        ({}, 422, "give either song_id or library"),
+        ({"song_id": "0" * 32}, 404, "there is no song"),
+        ({"library": "../x.wav"}, 404, "there is no recording"),
+        ({"song_id": "0" * 32, "engine": "phone"}, 422, "the engine 'phone' hears no words"),
+        ({"song_id": "0" * 32, "engine": "gone"}, 422, "no engine is called 'gone'"),
+        ({"song_id": "0" * 32, "engine": "whisper", "model": "groq"}, 422, "two names of one thing"),
+    ],
+)
+def test_wishes_that_cannot_be_are_refused(client, wish, status, said):
+    answer = client.post("/v1/transcriptions", json=wish)
+    assert answer.status_code == status
+    assert said in answer.json()["detail"]
+
+
+def test_lyrics_have_no_place_in_it(client):
+    answer = client.post("/v1/transcriptions", files={"audio": ("a.wav", wav())}, data={"lyrics": "hello"})
+    assert answer.status_code == 422
+
+
+def test_what_was_heard_is_had_in_every_format(client, heard):
+    answer = client.get(heard)
+    assert answer.content == alignment_json.write(aligned()).encode()
+    assert client.get(heard, params={"format": "srt"}).headers["content-type"] == "application/x-subrip"
+    assert client.get(heard, headers={"Accept": "text/vtt"}).text.startswith("WEBVTT")
+    assert client.get(heard, headers={"Accept": "image/png"}).status_code == 406
+    page = client.get(heard, params={"format": "html"})
+    assert (page.status_code, "no karaoke page" in page.json()["detail"]) == (422, True)
+
+
+def test_they_are_listed_and_removed(client, song, heard):
+    found = client.get("/v1/transcriptions", params={"song_id": song["id"]}).json()["items"]
+    assert [(f"/v1/transcriptions/{each['id']}", each["model"]) for each in found] == [(heard, "a/model")]
+    assert client.delete(heard).status_code == 204
+    assert client.get("/v1/transcriptions").json()["items"] == []
+    assert client.get(heard).status_code == client.delete(heard).status_code == 404
+
+
+@pytest.mark.parametrize("id", ["0" * 32])
+def test_one_that_is_not_there_is_said(client, id, job):
+    assert client.get(f"/v1/transcriptions/{id}").status_code == 404
+    assert client.get(f"/v1/transcriptions/{job['id']}").status_code == 404  # a job of another kind
+
+
+def test_the_same_key_makes_one_job(client, song):
+    def post(**more):
+        body = {"song_id": song["id"], **more}
+        return client.post("/v1/transcriptions", json=body, headers={"Idempotency-Key": "k"})
+
+    assert post().json() == post().json()
+    assert post(language="fr").status_code == 409
