@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from fastapi import Path
 from pydantic import Field
 
 from melisma.pipeline.video import config
-from melisma.server.schemas.common import Given, Moment, Name, Shown, Text
+from melisma.server.schemas.common import Given, Moment, Name, Shown, Text, given
 from melisma.store.service.exports import Export
 
 Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#ffb000"])]
-StemName = Literal["vocals", "instrumental"]
+StemName = Annotated[Literal["vocals", "instrumental"], Path(description="Which stem.")]
 
 
 class ColoursIn(Given):
@@ -25,6 +26,8 @@ class ColoursIn(Given):
 
 class VideoWish(Given):
     """What a video is to be like."""
+
+    model_config = given({"container": "mp4", "width": 1920, "height": 1080, "background": "#101018"})
 
     container: Literal["mp4", "webm"] = "mp4"
     width: int = Field(default=1280, ge=config.WIDTHS[0], le=config.WIDTHS[1], multiple_of=2)
@@ -45,6 +48,8 @@ class VideoWish(Given):
 
 class StemsWish(Given):
     """How to separate a song."""
+
+    model_config = given({"priority": 0})
 
     priority: int = Field(default=0, ge=-10, le=10, description="Higher goes first.")
 
