@@ -18,12 +18,13 @@ class Caller:
     address: str
 
 
-def context(request: Request) -> Context:
+# Both are coroutines though they wait for nothing: a plain function would be sent to a thread for each call.
+async def context(request: Request) -> Context:
     """Return the parts of the service."""
     return cast(Context, request.app.state.context)
 
 
-def caller(request: Request) -> Caller:
+async def caller(request: Request) -> Caller:
     """Return who calls, as the guard in front of all routes found."""
     found = getattr(request.state, "caller", None)
     return found if isinstance(found, Caller) else Caller("", request.client.host if request.client else "")

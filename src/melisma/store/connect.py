@@ -82,7 +82,7 @@ def make_engine(url: URL, patience: Patience, n_connections: int = 2) -> Engine:
     from sqlalchemy import create_engine, event
 
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": patience.statement_s}, pool_size=n_connections)
+        engine = create_engine(url, connect_args={"timeout": patience.statement_s}, pool_size=max(n_connections, 5))
         event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, patience.statement_s))
         return engine
     try:

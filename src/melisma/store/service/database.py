@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 PATIENCE = connect.Patience(connect_s=3, statement_s=10.0, answer_s=20.0, migration_s=60.0)
-_POOL = 20  # connections of one process: as many as may be answered at once
+_POOL = 40  # connections of one process that stay open: as many as threads that answer at once
 
 
 class ServiceDatabase:
