@@ -7,7 +7,8 @@ import { spellMoment } from "./moments.js";
 
 /** @param {string} text @param {string} title @param {() => void} press @param {string} [name] - Of a symbol. */
 function button(text, title, press, name = "") {
-  return h("button.ed-tool", { type: "button", title, onclick: press }, name ? icon(name) : null, h("span", { text }));
+  const attributes = { type: "button", title, "aria-label": text || null, onclick: press };
+  return h("button.ed-tool", attributes, name ? icon(name) : null, h("span", { text }));
 }
 
 const group = (label, ...children) => h("div.ed-group", { role: "group", "aria-label": label }, ...children);
@@ -37,8 +38,8 @@ export function toolbar(editor) {
       },
     ),
     loop: button("Loop line", "Loop the line at half speed (Shift+L)", () => commands.hear(editor, "loop"), "again"),
-    undo: button("Undo", "Undo (Ctrl+Z)", () => editor.undo()),
-    redo: button("Redo", "Redo (Ctrl+Shift+Z)", () => editor.redo()),
+    undo: sign("↶", "Undo", "Ctrl+Z", () => editor.undo()),
+    redo: sign("↷", "Redo", "Ctrl+Shift+Z", () => editor.redo()),
     ripple: select(
       Object.entries(commands.RIPPLE_NAMES).map(([key, name]) => [key, `Moves ${name}`]),
       {
@@ -59,20 +60,25 @@ export function toolbar(editor) {
     compare: toggleButton("Compare", "Compare with another version (V)", () => editor.comparing.toggle()),
     spectrum: toggleButton("Spectrogram", "Spectrogram (G)", () => editor.set({ spectrum: !editor.settings.spectrum })),
   };
+  const view = group(
+    "View",
+    parts.compare,
+    parts.spectrum,
+    sign("−", "Zoom out", "−", () => editor.timeline.zoom(1 / 1.5, editor.word?.start)),
+    sign("+", "Zoom in", "+", () => editor.timeline.zoom(1.5, editor.word?.start)),
+    sign("?", "Keys", "?", showKeys),
+  );
   const element = h(
     "div.ed-toolbar",
     { role: "toolbar", "aria-label": "Editor", "aria-orientation": "horizontal" },
     group("Play", parts.play, parts.clock, parts.speed, parts.loop),
     group("History", parts.undo, parts.redo),
-    group("Moving", parts.ripple, parts.snap),
-    group("Work", parts.doubt, parts.tap, parts.fix),
-    group(
-      "View",
-      parts.compare,
-      parts.spectrum,
-      sign("−", "Zoom out", () => editor.timeline.zoom(1 / 1.5, editor.word?.start)),
-      sign("+", "Zoom in", () => editor.timeline.zoom(1.5, editor.word?.start)),
-      sign("?", "Keys", showKeys),
+    h(
+      "div.ed-more",
+      {},
+      group("Work", parts.doubt, parts.tap, parts.fix),
+      group("Moving", parts.ripple, parts.snap),
+      view,
     ),
   );
   editor.show(() => refresh(editor, parts));
@@ -86,14 +92,9 @@ export function toolbar(editor) {
   };
 }
 
-function sign(text, label, press) {
-  return h("button.round.ed-sign", {
-    type: "button",
-    text,
-    "aria-label": label,
-    title: `${label} (${text})`,
-    onclick: press,
-  });
+function sign(text, label, key, press) {
+  const attributes = { type: "button", text, "aria-label": label, title: `${label} (${key})`, onclick: press };
+  return h("button.round.ed-sign", attributes);
 }
 
 function toggleButton(text, title, press) {
