@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 
 import pytest
@@ -219,3 +220,62 @@ def test_leaving_stops_the_sound(visit, studio, song):
     page.get_by_role("link", name="Back to the library").click()
     expect(page.get_by_role("heading", name="Library")).to_be_focused()
     assert handle.evaluate("(audio) => audio.paused")
+
+
+@pytest.fixture
+def separated(studio, song, made_song, tmp_path):
+    """The song with stems, kept as a job that is done keeps them: the voice in the middle, the rest around it."""
+    import soundfile
+
+    from melisma.server.workplace import keep
+    from melisma.store.service import exports
+    from melisma.store.service.exports import Made
+
+    samples, rate = soundfile.read(made_song.path, dtype="float32")
+    middle = samples.mean(axis=1, keepdims=True).repeat(2, axis=1)
+    for kind, part in (("vocals", middle), ("instrumental", samples - middle)):
+        path = tmp_path / f"{kind}.flac"
+        soundfile.write(path, part, rate, subtype="PCM_16")
+        stored = keep(studio.context, path, ".flac")
+        with studio.context.database.begin() as session:
+            exports.add(session, uuid.uuid4().hex, Made(song[0], kind, stored, "audio/flac", ".flac"))
+    return song
+
+
+HEARD = """() => {
+  const [clock, voice] = document.querySelectorAll("audio");
+  return { apart: Math.abs(clock.currentTime - voice.currentTime), volumes: [clock.volume, voice.volume],
+    paused: [clock.paused, voice.paused], muted: [clock.muted, voice.muted], rate: voice.playbackRate };
+}"""
+TOGETHER = "() => [...document.querySelectorAll('audio')].every((one) => one.readyState >= 3 && !one.seeking)"
+BOTH_PLAY = "() => [...document.querySelectorAll('audio')].every((one) => !one.paused && one.currentTime > 6)"
+
+
+def test_voice_and_music_have_volumes_of_their_own_and_stay_together(visit, studio, separated):
+    song_id, alignment = separated
+    page = open_player(visit, studio, song_id)
+    page.wait_for_function(TOGETHER)
+    voice, music = page.get_by_role("slider", name="Voice"), page.get_by_role("slider", name="Music")
+    voice.fill("0.25")
+    music.fill("0.8")
+    assert page.evaluate(HEARD)["volumes"] == [0.8, 0.25]
+    page.evaluate("document.querySelector('audio').currentTime = 5.5")
+    page.keyboard.press("-")
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("Space")
+    page.wait_for_function(BOTH_PLAY)
+    # A machine with much else to do holds either back for a while; they have to find together again.
+    page.wait_for_function(
+        "() => { const [a, b] = document.querySelectorAll('audio');"
+        " return Math.abs(a.currentTime - b.currentTime) < 0.06; }"
+    )
+    heard = page.evaluate(HEARD)
+    assert heard["rate"] == pytest.approx(0.9, rel=0.06)
+    page.keyboard.press("m")
+    assert page.evaluate(HEARD)["muted"] == [True, True]
+    page.keyboard.press("Space")
+    page.wait_for_function("() => [...document.querySelectorAll('audio')].every((one) => one.paused)")
+    word = alignment["words"][3]
+    assert page.evaluate(LIT, (word["start_ms"] + word["end_ms"]) / 2000)["index"] == 3
+    page.wait_for_function(TOGETHER)
+    assert page.evaluate(HEARD)["apart"] < 0.05

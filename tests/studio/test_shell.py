@@ -1,4 +1,4 @@
-"""What every page of the Studio shares: addresses, focus, signing in, what is said when something is wrong, contrast."""
+"""What every page of the Studio shares: addresses, focus, signing in, sentences where something is wrong, contrast."""
 
 from __future__ import annotations
 

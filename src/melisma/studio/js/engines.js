@@ -3,6 +3,7 @@ import { dateOf, h, languageName } from "./dom.js";
 import { loadStyle } from "./style.js";
 
 const TASKS = { emit: "Times known words", place: "Times known words", transcribe: "Hears words" };
+const HEADS = ["Engine", "State", "Model", "Licence", "Languages"];
 const FEW_LANGUAGES = 6;
 
 /** @type {import("./main.js").Mount} */
@@ -14,10 +15,10 @@ export async function mount(container, { api, service, signal }) {
       h("p", { text: `${usable} of ${found.engines.length} can be used here · Melisma ${service.version ?? ""}` }))),
     licenceNotice(found.licence_mode),
     h("div.table-frame", { role: "region", "aria-label": "Engines", tabindex: 0 },
-      h("table.engines", {}, h("caption.unseen", { text: "Engines, their licences and their state" }),
-        h("thead", {}, h("tr", {}, ...["Engine", "State", "Model", "Licence", "Languages"]
-          .map((text) => h("th", { scope: "col", text })))),
-        h("tbody", {}, ...found.engines.map(row)))),
+      h("table.engines", { role: "table" }, h("caption.unseen", { text: "Engines, their licences and their state" }),
+        h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
+          ...HEADS.map((text) => h("th", { scope: "col", role: "columnheader", text })))),
+        h("tbody", { role: "rowgroup" }, ...found.engines.map(row)))),
   );
 }
 
@@ -32,16 +33,17 @@ function licenceNotice(mode) {
 
 /** @param {any} engine */
 function row(engine) {
-  return h("tr", {},
-    h("th", { scope: "row" }, h("span.engine-name", { text: engine.name }),
+  // The roles stay where a narrow screen shows cells below each other, which takes a table's own roles away.
+  return h("tr", { role: "row" },
+    h("th", { scope: "row", role: "rowheader" }, h("span.engine-name", { text: engine.name }),
       engine.task && h("span.small.quiet-text", { text: TASKS[engine.task] ?? engine.task }),
       engine.baseline && h("span.small.quiet-text", { text: "Baseline: for comparisons only" }),
       engine.device && h("span.small.quiet-text", { text: `on ${engine.device}` })),
-    h("td", { "data-label": "State" }, ...state(engine)),
-    h("td", { "data-label": "Model" }, ...model(engine)),
-    h("td", { "data-label": "Licence" }, h("span", { text: engine.licence || "not stated" }),
+    h("td", { role: "cell", "data-label": "State" }, ...state(engine)),
+    h("td", { role: "cell", "data-label": "Model" }, ...model(engine)),
+    h("td", { role: "cell", "data-label": "Licence" }, h("span", { text: engine.licence || "not stated" }),
       engine.commercial === false && h("span.chip.warn", { text: "Non-commercial" })),
-    h("td", { "data-label": "Languages" }, languages(engine.languages)));
+    h("td", { role: "cell", "data-label": "Languages" }, languages(engine.languages)));
 }
 
 /** @param {any} engine @returns {HTMLElement[]} */
@@ -51,7 +53,7 @@ function state(engine) {
     parts.push(h("span.chip", { text: "Not installed" }));
     if (engine.missing) parts.push(h("span.small.quiet-text", { text: capital(engine.missing) }));
   } else if (engine.switched_on === false) parts.push(h("span.chip.warn", { text: "Switched off" }));
-  else parts.push(h("span.chip.good", { text: "Ready" }));
+  else if (engine.breaker?.state !== "open") parts.push(h("span.chip.good", { text: "Ready" }));
   return [...parts, ...breaker(engine.breaker)];
 }
 

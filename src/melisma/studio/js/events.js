@@ -133,9 +133,9 @@ class Watch {
 }
 
 const STAGES = {
-  queued: "Waiting its turn", decode: "Reading the recording", separate: "Parting voice and music", listen: "Listening",
-  lyrics: "Looking for lyrics", align: "Finding each word", refine: "Refining", gate: "Checking", save: "Saving",
-  render: "Drawing", encode: "Writing the film",
+  queued: "Waiting its turn", "find lyrics": "Looking for lyrics", decode: "Reading the recording",
+  separate: "Parting voice and music", listen: "Listening", align: "Finding each word", save: "Saving",
+  encode: "Writing the film",
 };
 
 /** @param {{state: string, stage?: string|null}} job @returns {string} What it does now, in a few words. */

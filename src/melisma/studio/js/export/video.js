@@ -1,7 +1,7 @@
 /** The form that asks for a karaoke film, and its job until the film can be taken home. */
-import { field, h, icon, select, sizeOf, titleOf } from "../dom.js";
+import { dateOf, field, h, icon, iconButton, select, sizeOf, titleOf } from "../dom.js";
 import { isOver, jobOver, reasonOf, stageName } from "../events.js";
-import { announce, complain, troubleNotice } from "../messages.js";
+import { announce, complain, confirm, troubleNotice } from "../messages.js";
 
 /** @type {[string, string][]} */
 const SIZES = [
@@ -11,6 +11,7 @@ const SIZES = [
 const COLOURS = { unsung: ["To be sung", "#ffffff"], sung: ["Sung", "#ffb000"], backing: ["Backing voice", "#7fc8ff"],
   outline: ["Outline", "#181820"] };
 const BACKGROUND = "#101018";
+const DIM = 0.45; // of a picture, so that words can be read
 const PICTURE_BYTES = 20_000_000;
 
 export class VideoForm {
@@ -18,13 +19,14 @@ export class VideoForm {
   constructor({ api, song, signal }) {
     Object.assign(this, { api, song, signal });
     this.made = h("div.film-made", { "aria-live": "polite" });
+    this.films = h("div.films");
     this.fields = this.makeFields();
     this.preview = h("div.film-preview", { "aria-hidden": "true" },
       h("p", {}, h("span.sung", { text: "What was sung " }), h("span", { text: "and what comes" })),
       h("p.backing", { text: "(and the others)" }));
     this.send = h("button.primary", { type: "submit" }, icon("export"), "Make the film");
     const form = /** @type {HTMLFormElement} */ (h("form.film", {}, h("div.film-fields", {}, ...this.rows()),
-      h("div.film-side", {}, this.preview, h("div.buttons", {}, this.send), this.made)));
+      h("div.film-side", {}, this.preview, h("div.buttons", {}, this.send), this.made, this.films)));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.ask();
@@ -38,11 +40,13 @@ export class VideoForm {
     const stems = this.song.stems?.includes("instrumental");
     const picture = h("input", { type: "file", accept: "image/png,image/jpeg,image/webp" });
     return {
-      container: select([["mp4", "MP4 (H.264), plays everywhere"], ["webm", "WebM (VP9), free formats"]]),
+      container: select([["mp4", "MP4, plays everywhere"], ["webm", "WebM, free formats"]]),
       size: select(SIZES),
       fps: select(["24", "25", "30", "50", "60"].map((n) => [n, `${n} a second`]), { value: "30" }),
       font: select([["", "The service's choice"]]),
       fontSize: h("input", { type: "number", min: 8, max: 540, step: 1, placeholder: "Fits the size" }),
+      countIn: h("input", { type: "checkbox", checked: true }),
+      dim: h("input", { type: "range", min: 0, max: 1, step: 0.05, value: DIM }),
       audio: select([["song", "The whole song"], ...(stems ? [["instrumental", "Music without the voice"]] : [])]),
       background: colourField(BACKGROUND),
       picture,
@@ -51,13 +55,15 @@ export class VideoForm {
   }
 
   rows() {
-    const { container, size, fps, font, fontSize, audio, background, picture } = this.fields;
+    const { container, size, fps, font, fontSize, audio, background, picture, dim, countIn } = this.fields;
     const colours = Object.entries(COLOURS).map(([key, [label]]) => field(label, this.fields[key]));
     return [
-      h("div.fields", {}, field("Kind", container), field("Size", size), field("Pictures", fps), field("Sound", audio)),
-      h("div.fields", {}, field("Font", font), field("Letters, in pixels", fontSize)),
+      h("div.fields", {}, field("Kind", container), field("Size", size), field("Pictures", fps),
+        field("Sound", audio), field("Font", font), field("Letters, in pixels", fontSize)),
       h("fieldset.colours", {}, h("legend", { text: "Colours" }), ...colours, field("Background", background)),
-      field("Picture behind the words", picture, "PNG, JPEG or WebP; it is cut to the size and dimmed."),
+      h("div.fields", {}, field("Picture behind the words", picture, "PNG, JPEG or WebP; cut to the size."),
+        field("How much it is dimmed", dim)),
+      h("label.choice", {}, countIn, h("span", { text: "Count singers in with dots after a pause" })),
     ];
   }
 
@@ -67,8 +73,10 @@ export class VideoForm {
     if (job?.kind === "video" && !isOver(job)) this.follow(job);
     try {
       const found = await this.api.get("fonts", { signal: this.signal });
-      const names = (found.fonts ?? found.items ?? []).map((/** @type {any} */ font) => font.name ?? font);
+      const names = found.fonts.filter((/** @type {string} */ name) => name !== found.default);
+      this.fields.font.options[0].textContent = found.default;
       this.fields.font.append(...names.map((/** @type {string} */ name) => h("option", { value: name, text: name })));
+      await this.list();
     } catch (error) {
       complain(error);
     }
@@ -78,6 +86,7 @@ export class VideoForm {
     const { style } = this.preview;
     for (const key of Object.keys(COLOURS)) style.setProperty(`--film-${key}`, this.fields[key].value);
     style.setProperty("--film-background", this.fields.background.value);
+    style.setProperty("--film-dim", `${100 * Number(this.fields.dim.value)}%`);
     const [width, height] = this.fields.size.value.split("x");
     style.setProperty("--film-shape", `${width} / ${height}`);
     const file = this.fields.picture.files?.[0];
@@ -90,12 +99,13 @@ export class VideoForm {
 
   /** @returns {Record<string, unknown>} What was chosen, as the service reads it. */
   read() {
-    const { container, size, fps, font, fontSize, audio, background } = this.fields;
+    const { container, size, fps, font, fontSize, audio, background, dim, countIn } = this.fields;
     const [width, height] = size.value.split("x").map(Number);
     const colours = Object.fromEntries(Object.keys(COLOURS).map((key) => [key, this.fields[key].value]));
     return {
       container: container.value, width, height, fps: Number(fps.value), audio: audio.value, colours,
-      background: background.value, version: this.song.alignment.version,
+      background: background.value, version: this.song.alignment.version, count_in: countIn.checked,
+      dim: Number(dim.value),
       ...(font.value && { font: font.value }), ...(fontSize.value && { font_size: Number(fontSize.value) }),
     };
   }
@@ -117,9 +127,8 @@ export class VideoForm {
     if (!picture) return this.api.post(path, wish);
     if (picture.size > PICTURE_BYTES) throw new Error(`the picture has ${sizeOf(picture.size)}: take one below 20 MB`);
     const form = new FormData();
-    for (const [key, value] of Object.entries(wish)) {
-      form.append(key, typeof value === "object" ? JSON.stringify(value) : String(value));
-    }
+    const { colours, ...plain } = wish;
+    for (const [key, value] of Object.entries({ ...plain, ...colours })) form.append(key, String(value));
     form.append("picture", picture, picture.name);
     return this.api.upload(path, form);
   }
@@ -155,11 +164,33 @@ export class VideoForm {
       return;
     }
     const href = this.api.url(`videos/${job.result.video_id}`);
-    const size = job.result.size_bytes ? ` (${sizeOf(job.result.size_bytes)})` : "";
     const warnings = (job.result.warnings ?? []).map((/** @type {string} */ text) => h("p.notice.warning", { text }));
-    const link = h("a.button.primary", { href, download: true }, icon("export"), `Download the film${size}`);
+    const link = h("a.button.primary", { href, download: true }, icon("export"), "Download the film");
     this.made.replaceChildren(link, ...warnings);
     announce(`The film of ${titleOf(this.song)} is ready`);
+    this.list().catch(complain);
+  }
+
+  /** Shows the films that there are. */
+  async list() {
+    const { items } = await this.api.get(`alignments/${this.song.alignment.id}/videos`, { signal: this.signal });
+    const rows = items.map((/** @type {any} */ film) => this.row(film));
+    this.films.replaceChildren(...(rows.length ? [h("h3", { text: "Films made before" }), h("ul", {}, ...rows)] : []));
+  }
+
+  /** @param {any} film */
+  row(film) {
+    const kind = film.media_type.split("/").pop().toUpperCase();
+    const name = `${kind}, ${sizeOf(film.size_bytes)}, ${dateOf(film.created_at)}`;
+    const gone = async () => {
+      const question = { title: "Delete this film?", text: `${name} is removed for good.`, action: "Delete" };
+      if (!(await confirm(question))) return;
+      await this.api.remove(`videos/${film.id}`);
+      this.made.replaceChildren();
+      await this.list();
+    };
+    return h("li", {}, h("a", { href: this.api.url(`videos/${film.id}`), download: true, text: name }),
+      iconButton("delete", `Delete ${name}`, { onclick: () => gone().catch(complain) }));
   }
 }
 

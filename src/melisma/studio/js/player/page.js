@@ -115,6 +115,9 @@ class PlayerPage {
     this.separate.hidden = true;
     this.sound.loadStems(url("instrumental"), url("vocals"));
     this.controls.showStems();
+    this.sound.voice?.addEventListener("error", () => {
+      if (!this.signal.aborted) this.complain("The voice did not come: load the page again.");
+    });
   }
 
   async askForStems() {

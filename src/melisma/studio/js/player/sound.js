@@ -1,5 +1,6 @@
 /** What is heard: the recording, or, where it was separated, voice and music beside each other. The clock of everything
  that is seen is that of one audio element; the other one is held to it. */
+import { h } from "../dom.js";
 import { clamp, countBegun } from "./timeline.js";
 
 export const SLOWEST = 0.5;
@@ -36,10 +37,9 @@ export class Sound {
    */
   loadStems(music, voice) {
     const at = this.clock.currentTime;
-    this.voice = new Audio();
-    this.voice.preload = "auto";
+    this.voice = /** @type {HTMLAudioElement} */ (h("audio", { preload: "auto", src: voice }));
     this.voice.preservesPitch = true;
-    this.voice.src = voice;
+    this.clock.after(this.voice);
     this.clock.src = music;
     this.clock.addEventListener("loadedmetadata", () => this.seek(at), { once: true });
     for (const name of ["play", "playing", "pause", "waiting", "seeking", "seeked", "ratechange", "ended"]) {
