@@ -214,6 +214,12 @@ class TooLarge(InputError):
     http_status = 413
 
 
+class HeadersTooLarge(TooLarge):
+    """The headers of a call are larger than the service reads."""
+
+    http_status = 431
+
+
 class TooSlow(InputError):
     """What was to be sent did not come in time."""
 

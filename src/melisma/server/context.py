@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from melisma.store.service.files import FileStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from anyio import CapacityLimiter
 
     from melisma.server.jobs.queue import Queue
 
@@ -53,6 +56,16 @@ class Context:
         return Rendered()
 
     @cached_property
+    def examining(self) -> CapacityLimiter:
+        """How many recordings are examined at once: other uploads wait for that without a thread.
+
+        A caller who sends dozens of recordings then leaves threads to those who only want an answer.
+        """
+        from anyio import CapacityLimiter
+
+        return CapacityLimiter(max(2, os.cpu_count() or 2))
+
+    @cached_property
     def cache(self) -> Cache | None:
         """Alignments of earlier runs: those of the command line too, unless the database is a server."""
         return open_cache(cache_of(self.settings))
@@ -74,8 +87,6 @@ class Context:
 
 def cache_of(settings: ServiceSettings, environ: Mapping[str, str] | None = None) -> cache_settings.CacheSettings:
     """Return which cache the service uses: the one of MELISMA_CACHE_URL, else one in its own database if a server."""
-    import os
-
     environ = os.environ if environ is None else environ
     found = cache_settings.from_environment(environ)
     if environ.get(cache_settings.URL, "").strip() or settings.database.startswith("sqlite"):

@@ -14,10 +14,10 @@ from melisma.core.errors import InputError, StoreError
 from melisma.pipeline.log import json_lines
 from melisma.server.app import create_app
 from melisma.server.context import Context
+from melisma.server.guard.door import HEAD_BYTES
 from melisma.server.guard.wire import MOST, protocol
 from melisma.server.settings import ServiceSettings
 
-HEAD_BYTES = 32_768  # of a request line with its headers, at most
 STOP_S = 10  # that answers which are under way, streams of events among them, have when the service stops
 IDLE_S = 20  # that a connection without a call stays open
 _WAITING = 1024  # connections that may wait to be taken

@@ -10,8 +10,7 @@ import pytest
 pytest.importorskip("fastapi")
 from live import PATIENCE_S, connected, everything, listening
 
-from melisma.server import run
-from melisma.server.guard import wire
+from melisma.server.guard import door, wire
 from melisma.server.settings import JobSettings, Limits, ServiceSettings
 
 
@@ -58,7 +57,7 @@ def test_so_is_one_that_does_so_on_a_connection_that_was_used(port):
 
 def test_headers_that_are_huge_are_refused(patient_port):
     with connected(patient_port) as connection, contextlib.suppress(ConnectionError):
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + run.HEAD_BYTES * b"a")
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + door.HEAD_BYTES * b"a")
         assert everything(connection).startswith(b"HTTP/1.1 400")
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from melisma.core.errors import Forbidden, MelismaError, TooManyRequests, Unauthorized
+from melisma.core.errors import Forbidden, HeadersTooLarge, MelismaError, TooManyRequests, Unauthorized
 from melisma.server import problems
 from melisma.server.deps import Caller
 from melisma.server.guard.origins import Hosts, Origins
@@ -19,6 +19,7 @@ from melisma.server.settings import ServiceSettings
 
 HEALTH = frozenset({"/healthz", "/readyz"})
 SESSION = "/v1/session"
+HEAD_BYTES = 32_768  # of a request line with its headers, at most
 STREAMS = 16  # event streams of one caller at a time; a browser opens six connections to one host
 _STREAM = re.compile(r"/v1/jobs/[^/]+/events")
 
@@ -126,6 +127,8 @@ class Door:
 
     async def _admit(self, request: Request, address: str) -> Caller:
         path = request.scope["path"]
+        if _size(request.scope) > HEAD_BYTES:  # the server itself counts only those that come in several pieces
+            raise HeadersTooLarge(f"the headers of the call are larger than {HEAD_BYTES} bytes")
         if path in HEALTH:  # asked by address, by whoever starts and stops the service
             return Caller("", address)
         host = request.headers.get("host", "")
@@ -144,6 +147,10 @@ class Door:
             raise
         await self._guard.count(f"token {name}")
         return Caller(name, address)
+
+
+def _size(scope: Scope) -> int:
+    return len(scope["query_string"]) + len(scope["path"]) + sum(len(a) + len(b) + 4 for a, b in scope["headers"])
 
 
 def cookie_of(request: Request) -> str:

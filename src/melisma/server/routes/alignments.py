@@ -79,10 +79,11 @@ async def ask(request: Request, context: Shared, caller: Called, key: idempotenc
     limits, who = context.settings.limits, asking.who(caller, request)
     if not bodies.is_form(request):
         wish = await bodies.read_json(request, AlignmentWish, limits)
-        return await to_thread.run_sync(_ask, context, who, key, wish, None)
+        limiter = context.examining if wish.library is not None else None
+        return await to_thread.run_sync(_ask, context, who, key, wish, None, limiter=limiter)
     rules = bodies.rules(limits, (*_NAMES, *_OPTIONS, "song_id", "library"))
     async with read_form(request, rules, context.files) as form:
-        return await to_thread.run_sync(_ask_by_form, context, who, key, form)
+        return await to_thread.run_sync(_ask_by_form, context, who, key, form, limiter=context.examining)
 
 
 def _ask_by_form(context: Context, who: Who, key: str | None, form: Form) -> JSONResponse:

@@ -35,7 +35,7 @@ class Ready(BaseModel):
 
 
 @router.get("/healthz", summary="Whether the process answers", operation_id="healthz")
-def healthz() -> Alive:
+async def healthz() -> Alive:
     """Answer, and touch nothing: whoever restarts the service when this fails does so for no fault of a database."""
     return Alive()
 

@@ -66,7 +66,9 @@ async def add_song(request: Request, context: Shared, caller: Called, key: idemp
     if not bodies.is_form(request):
         wish = await bodies.read_json(request, SongFromLibrary, context.settings.limits)
         given = Names(wish.title, wish.artist, wish.language, wish.lyrics)
-        return await to_thread.run_sync(_add_from_library, context, caller.name, key, wish.library, given)
+        return await to_thread.run_sync(
+            _add_from_library, context, caller.name, key, wish.library, given, limiter=context.examining
+        )
     limits = context.settings.limits
     async with read_form(request, bodies.rules(limits, _TEXTS), context.files) as form:
         options = bodies.options_of(form)
@@ -77,7 +79,7 @@ async def add_song(request: Request, context: Shared, caller: Called, key: idemp
             taken = asking.take(context, form.files.get("audio"), None, names_given)
             return _keep(context, caller.name, key, taken, names_given)
 
-        return await to_thread.run_sync(work)
+        return await to_thread.run_sync(work, limiter=context.examining)
 
 
 def _add_from_library(context: Context, owner: str, key: str | None, path: str, given: Names) -> JSONResponse:
