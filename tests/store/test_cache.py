@@ -100,6 +100,31 @@ def test_sounds_of_files_are_remembered(fronted, said):
     assert said == []
 
 
+def test_a_recording_is_forgotten_with_every_alignment_of_it(fronted, entry, key, brought):
+    sound, other = entry.track.audio_hash, replace(entry.track, audio_hash="c" * 64)
+    fronted.keep(entry.source, entry.track, entry.alignment, entry.key)
+    corrected = brought(Source.USER_CORRECTED)
+    fronted.keep(corrected.source, replace(entry.track, text_hash="d" * 64), corrected.alignment)
+    fronted.keep(entry.source, other, entry.alignment, replace(key, track=other))
+    for content in ("1" * 64, "2" * 64):
+        fronted.remember_sound(content, "1", sound)
+    fronted.forget("1" * 64, "1", {sound})
+    assert fronted.find(entry.track, [key]) is None
+    assert fronted.best(replace(entry.track, text_hash="d" * 64)) is None
+    assert fronted.sound_of("1" * 64, "1") is None
+    assert fronted.sound_of("2" * 64, "1") == sound
+    assert fronted.find(other, [replace(key, track=other)]) is not None
+
+
+def test_of_a_track_only_what_was_brought_can_be_forgotten(cache, entry, key):
+    cache.keep(entry.source, entry.track, entry.alignment, entry.key)
+    cache.keep(Source.USER_CORRECTED, entry.track, entry.alignment)
+    cache.forget_track(entry.track, (Source.USER_CORRECTED,))
+    assert cache.find(entry.track, [key]).source is entry.source
+    cache.forget_track(entry.track)
+    assert cache.find(entry.track, [key]) is None
+
+
 def test_what_cannot_be_kept_is_said_and_no_reason_to_rest(cache, entry, said):
     broken = replace(entry.alignment, warnings=("\ud800",))
     assert not keep(cache, replace(entry, alignment=broken))

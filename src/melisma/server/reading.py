@@ -14,7 +14,7 @@ from melisma.formats import karaoke
 from melisma.server import rendering
 from melisma.server.context import Context
 from melisma.server.openapi import header
-from melisma.server.recordings import recording
+from melisma.server.recordings import called, recording
 from melisma.server.rendering import Offer
 from melisma.server.schemas.alignments import AlignmentDocument
 from melisma.server.sending import disposition_name
@@ -114,7 +114,8 @@ def _written(context: Context, alignment_id: str, version: int, offer: Offer, cu
     if offer.name == rendering.PAGE:
         with _PAGES:
             found = recording(context, current.song_id)
-            return karaoke.page_for_file(alignment(), found.path, title=_title(current)).encode("ascii")
+            with called(found.path, found.name):
+                return karaoke.page_for_file(alignment(), found.path, title=_title(current)).encode("ascii")
     return context.rendered.get((alignment_id, version, offer.name), lambda: rendering.write(alignment(), offer))
 
 
