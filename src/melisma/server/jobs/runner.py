@@ -41,9 +41,14 @@ class Claim:
 
     def __init__(self, runner: Runner, job: Job) -> None:
         self.job, self.stage = job, ""
-        self._runner = runner
+        self._runner, self._began = runner, time.monotonic()
         self._why: Why | None = None
         self._noted = float("-inf")
+
+    def facts(self) -> dict[str, object]:
+        """Return what a line of the log says of the job beside its number."""
+        duration_ms = round(1000 * (time.monotonic() - self._began))
+        return {"kind": self.job.kind, "attempt": self.job.n_attempts, "duration_ms": duration_ms}
 
     def end(self, why: Why) -> None:
         """Have the handler end at its next report; what was said first stays."""
@@ -145,23 +150,24 @@ class Runner:
 
     def _do(self, claim: Claim) -> None:
         job = claim.job
-        _log.info("job %s (%s) begins, try %d", job.id, job.kind, job.n_attempts)
+        _log.info("job %s begins", job.id, extra=claim.facts())
         if self._stopping.is_set():
             claim.end(Why.STOPPING)
         try:
             claim.check()
             result = dict(kinds_of_jobs.handler(job.kind, self._kinds)(self._context, job, claim.report))
             done = self._written(lambda session: ledger.finish(session, job.id, job.worker, result))
-            _log.info("job %s %s", job.id, "is done" if done else "is done, but somebody else has it by now")
+            said = "is done" if done else "is done, and its result was not wanted or could not be written"
+            _log.info("job %s %s", job.id, said, extra=claim.facts())
         except Cancelled as cancelled:
             self._cancelled(claim, cancelled.why)
         except (Exception, SystemExit) as error:
-            _log.warning("job %s failed at its try %d", job.id, job.n_attempts, exc_info=error)
+            _log.warning("job %s failed", job.id, exc_info=error, extra=claim.facts())
             self._failed(claim, error)
 
     def _cancelled(self, claim: Claim, why: Why) -> None:
         job = claim.job
-        _log.info("job %s ends before its time: %s", job.id, why.value)
+        _log.info("job %s ends before its time: %s", job.id, why.value, extra=claim.facts())
         if why is Why.WANTED:
             self._written(lambda session: ledger.cancelled(session, job.id, job.worker))
         elif why is Why.STOPPING:
