@@ -254,7 +254,7 @@ def test_uploads_that_take_long_hold_nobody_else_up(client, port, settings):
                 threading.Event().wait(0.05)
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as other:
                 found = [
-                    other.get(path).status_code for path in ("/v1/songs", "/healthz", "/v1/library") for _ in range(5)
+                    other.get(path).status_code for path in ("/v1/songs", "/healthz", "/v1/jobs") for _ in range(5)
                 ]
         songs = {each.result()["id"] for each in sent}
     assert found == [200] * 15
