@@ -17,6 +17,7 @@ from melisma.core.timebase import Timebase
 from melisma.formats import json as alignment_json
 from melisma.server.edits import EditObject
 
+expect.set_options(timeout=20_000)  # on a machine with much else to do, a page takes its time
 EDIT = TypeAdapter(EditObject)
 DURATION = 20_000  # ms
 TEXTS = ("oh", "night", "is", "Öl", "l'amour", "wide-open", "日本", "a")

@@ -6,9 +6,10 @@ import { h, newId } from "../dom.js";
  * @param {string} title
  * @param {(Node | string)[]} body
  * @param {{value: string, label: string, primary?: boolean}[]} choices - Escape means the last.
+ * @param {string} [width] - Of the dialog.
  * @returns {Promise<string>}
  */
-export function choose(title, body, choices) {
+export function choose(title, body, choices, width = "") {
   const id = newId();
   const buttons = choices.map(({ value, label, primary }) =>
     h(primary ? "button.primary" : "button", { value, text: label }),
@@ -26,6 +27,7 @@ export function choose(title, body, choices) {
       ),
     )
   );
+  if (width) dialog.style.setProperty("--width", width);
   document.body.append(dialog);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {

@@ -1,6 +1,6 @@
 /** Every key of the editor: what it does, in the words of its help. */
 import { h } from "../dom.js";
-import { ask } from "../messages.js";
+import { choose } from "./choose.js";
 import * as commands from "./commands.js";
 
 /**
@@ -152,5 +152,10 @@ export function showKeys() {
         "Double-click to play a word. Ctrl and the wheel zoom.",
     }),
   );
-  ask({ title: "Keys", body: [h("div.ed-key-groups", {}, ...groups, mouse)], action: "Close", width: "62rem" });
+  choose(
+    "Keys",
+    [h("div.ed-key-groups", {}, ...groups, mouse)],
+    [{ value: "close", label: "Close", primary: true }],
+    "62rem",
+  );
 }

@@ -61,6 +61,8 @@ export async function mount(container, { api, songId, alignmentId }) {
   });
   parts.saving.offerDraft().catch(complain);
   return () => {
+    if (editor.history.dirty)
+      toast("Your changes are not saved; this browser keeps them until you are back in the editor.");
     gone.abort();
     parts.stop();
     editor.destroy();

@@ -1,7 +1,7 @@
 /** "Fix the neighbours": words are found anew by the decoder, between those that a person has set, which stay. */
 import { h } from "../dom.js";
 import { stageName } from "../events.js";
-import { announce, complain, troubleNotice } from "../messages.js";
+import { announce, complain, toast, troubleNotice } from "../messages.js";
 import { differenceRow } from "./compare.js";
 import { lineOf } from "./commands.js";
 import { differences } from "./diff.js";
@@ -101,6 +101,7 @@ export class Neighbours {
   /** @param {Scope} scope */
   async run(scope) {
     const { editor } = this;
+    this.scope = scope;
     const words = rangeFor(editor.history.state, editor.selected, scope);
     this.request = { version: editor.version, edits: editor.history.edits, words };
     this.before = editor.history.state;
@@ -132,9 +133,9 @@ export class Neighbours {
       return await this.editor.service.realign(request, onProgress, signal);
     } catch (error) {
       if (error.name === "AbortError") return null;
-      if (error.kind === "version-conflict") {
+      if (error.status === 409) {
         this.close();
-        await this.editor.saving.conflict();
+        await this.editor.saving.conflict().catch(complain);
       } else this.body.replaceChildren(troubleNotice(error, () => this.#ask()));
       return null;
     }
@@ -166,11 +167,24 @@ export class Neighbours {
   /** Saves what was found: the service finds the same again, and knows which words are set by hand. */
   async accept() {
     const { editor } = this;
-    const result = await this.#work({ ...this.request, preview: false });
-    if (!result) return;
-    forget(localStorage, editor.service.alignmentId);
-    await editor.atService(async () => editor.reset(await editor.service.load()));
-    this.close();
-    announce(`saved as version ${editor.version}`);
+    if (editor.history.state !== this.before) {
+      toast("You have changed something since: the words are found anew.");
+      return void this.run(this.scope);
+    }
+    editor.busy = true; // what were changed now would not be saved with it
+    editor.changed();
+    try {
+      const result = await this.#work({ ...this.request, preview: false });
+      if (!result) return;
+      forget(localStorage, editor.service.alignmentId);
+      editor.reset(await editor.service.load());
+      this.close();
+      announce(`saved as version ${editor.version}`);
+    } catch (error) {
+      complain(error);
+    } finally {
+      editor.busy = false;
+      editor.changed();
+    }
   }
 }

@@ -1,5 +1,5 @@
 /** What the editor asks of the service. */
-import { jobOver, reasonOf } from "../events.js";
+import { isOver, jobOver, reasonOf } from "../events.js";
 import { fromJson } from "./model.js";
 
 /**
@@ -80,8 +80,13 @@ export class Service {
   async realign({ version, edits, words, preview }, onProgress, signal) {
     const request = { version, edits, preview, ...(words && { words }) };
     const job = await this.api.post(`${this.path}/realign`, request, { signal });
-    signal.addEventListener("abort", () => this.#cancel(job.id), { once: true });
-    const over = await jobOver(job.id, onProgress, signal);
+    let state = job.state;
+    signal.addEventListener("abort", () => isOver({ state }) || this.#cancel(job.id), { once: true });
+    const tell = (news) => {
+      state = news.state;
+      onProgress(news);
+    };
+    const over = await jobOver(job.id, tell, signal);
     if (over.state === "done") return over.result;
     throw new Error(over.state === "cancelled" ? "it was cancelled" : reasonOf(over));
   }

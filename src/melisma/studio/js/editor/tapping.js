@@ -67,9 +67,9 @@ export class Tapping {
       h(
         "div.buttons",
         {},
-        h("button", { type: "button", text: "Back (Backspace)", onclick: () => this.back() }),
-        h("button", { type: "button", text: "Cancel (Esc)", onclick: () => this.end(false) }),
-        h("button.primary", { type: "button", text: "Keep (Enter)", onclick: () => this.end(true) }),
+        h("button", { type: "button", text: "Back", title: "Backspace", onclick: () => this.back() }),
+        h("button", { type: "button", text: "Cancel", title: "Escape", onclick: () => this.end(false) }),
+        h("button.primary", { type: "button", text: "Keep", title: "Enter", onclick: () => this.end(true) }),
       ),
     );
   }
