@@ -19,6 +19,7 @@ from melisma.server.multipart import Upload
 from melisma.server.schemas.alignments import Lyrics, Options
 from melisma.store import keys
 from melisma.store.service import alignments, songs
+from melisma.store.service.alignments import Record
 from melisma.store.service.jobs import NewJob
 from melisma.store.service.songs import Names, Recording, Song
 from melisma.text import language as languages
@@ -49,6 +50,15 @@ class Sheet:
     text: str = ""
     text_hash: str = ""
     given: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a song is to be aligned: its lyrics, the options as `check_options` gives them, and how soon."""
+
+    sheet: Sheet
+    options: dict[str, Any]
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +159,23 @@ def check_options(options: Options) -> dict[str, Any]:
     }
 
 
-def ask_for_alignment(
-    context: Context, session: Session, song: Song, wanted: Sheet, options: dict[str, Any], who: Who, priority: int
-) -> Job:
+def ask_for_alignment(context: Context, session: Session, song: Song, wish: Wish, who: Who) -> Job:
     """Make an alignment of a song, or find the one that was asked for in the same words; return the job that makes it.
 
     A job that makes it already, or has made it, is the same job; one that failed or was cancelled is asked for again.
     """
-    if song.language and options["language"] is None:
-        options = {**options, "language": song.language}
-    request = {"lyrics": wanted.given, **options}
-    record, _ = alignments.create(session, song.id, request, wanted.text, wanted.text_hash)
+    request = {"lyrics": wish.sheet.given, **wish.options}
+    if song.language and request["language"] is None:
+        request["language"] = song.language
+    record, _ = alignments.create(session, song.id, request, wish.sheet.text, wish.sheet.text_hash)
     known = alignments.job_of(session, record.id, "align")
     if known is not None:
         return known
-    job = {**request, "alignment_id": record.id, "based_on": 0, "fresh": False, "keep_corrections": False}
-    new = NewJob("align", {**job, "author": who.name}, priority, who.name, who.request_id, song.id, record.id)
-    return context.queue.add(session, new)
+    told = {**request, "alignment_id": record.id, "based_on": 0, "fresh": False, "keep_corrections": False}
+    told["author"] = who.name
+    return context.queue.add(session, new_job("align", told, record, who, wish.priority))
+
+
+def new_job(kind: str, told: dict[str, Any], record: Record, who: Who, priority: int) -> NewJob:
+    """Make a job on an alignment, to be added in a transaction."""
+    return NewJob(kind, told, priority, who.name, who.request_id, record.song_id, record.id)

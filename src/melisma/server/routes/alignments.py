@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from melisma.core.errors import Conflict, InputError
 from melisma.formats.karaoke import DOUBT_BELOW
 from melisma.server import asking, bodies, idempotency, reading, removing, saving
-from melisma.server.asking import Taken, Who
+from melisma.server.asking import Taken, Who, Wish
 from melisma.server.context import Context
 from melisma.server.deps import Called, Shared
 from melisma.server.idempotency import Answer, Call
@@ -23,11 +23,12 @@ from melisma.server.schemas import alignments as schemas
 from melisma.server.schemas.alignments import AlignmentBrief, AlignmentPage, AlignmentWish, Lyrics, Options
 from melisma.server.schemas.jobs import JobOut
 from melisma.store.service import alignments, songs
-from melisma.store.service.jobs import NewJob
 from melisma.store.service.songs import Names
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+    from melisma.server.jobs.records import Job
 
 router = APIRouter(prefix="/v1/alignments", tags=["alignments"])
 
@@ -117,7 +118,8 @@ def _ask(context: Context, who: Who, key: str | None, wish: AlignmentWish, taken
         sung = wanted
         if wish.lyrics is None and "lyrics" not in wish.model_fields_set and song.lyrics.strip():
             sung = asking.sheet(context, Lyrics(text=song.lyrics))
-        return _accepted(asking.ask_for_alignment(context, session, song, sung, options, who, wish.priority))
+        job = asking.ask_for_alignment(context, session, song, Wish(sung, options, wish.priority), who)
+        return _accepted(job)
 
     return idempotency.once(context, call, work)
 
@@ -272,7 +274,7 @@ def regenerate(
         checked = asking.check_options(Options.model_validate(options))
         told = {"lyrics": found.request.get("lyrics"), **checked, "alignment_id": alignment_id, "author": who.name}
         told |= {"based_on": found.version, "fresh": True, "keep_corrections": body.keep_corrections}
-        return _accepted(_submit(context, session, who, found, "align", told, body.priority))
+        return _accepted(context.queue.add(session, asking.new_job("align", told, found, who, body.priority)))
 
     call = Call(who.name, key, idempotency.fingerprint("regenerate", alignment_id, body.model_dump()))
     return idempotency.once(context, call, work)
@@ -303,7 +305,7 @@ def realign(
             raise Conflict(f"this alignment is at version {found.version}, not {version}: load it anew")
         told = {**body.model_dump(mode="json", exclude={"version", "priority"}), "alignment_id": alignment_id}
         told |= {"based_on": version, "author": who.name}
-        return _accepted(_submit(context, session, who, found, "realign", told, body.priority))
+        return _accepted(context.queue.add(session, asking.new_job("realign", told, found, who, body.priority)))
 
     call = Call(who.name, key, idempotency.fingerprint("realign", alignment_id, version, body.model_dump()))
     return idempotency.once(context, call, work)
@@ -316,19 +318,6 @@ def remove_alignment(context: Shared, alignment_id: AlignmentId) -> Response:
     return Response(status_code=204)
 
 
-def _submit(
-    context: Context,
-    session: Session,
-    who: Who,
-    found: alignments.Record,
-    kind: str,
-    told: dict[str, Any],
-    priority: int,
-) -> Any:
-    new = NewJob(kind, told, priority, who.name, who.request_id, found.song_id, found.id)
-    return context.queue.add(session, new)
-
-
-def _accepted(job: Any) -> Answer:
+def _accepted(job: Job) -> Answer:
     body = JobOut.of(job)
-    return Answer(202, body.model_dump(mode="json"), body.links.self, job)
+    return Answer(202, body.model_dump(mode="json"), body.links.self, None if job.state.over else job)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +16,27 @@ from melisma.core.errors import NotFound, VersionConflict
 from melisma.core.records import Alignment
 from melisma.store.entries import Source
 from melisma.store.service import pages
+from melisma.store.service.alignment_records import Current, Record, Version, record_of, version_of
 from melisma.store.service.pages import Page
 from melisma.store.service.songs import now
+
+__all__ = [
+    "Current",
+    "Record",
+    "Version",
+    "add_version",
+    "create",
+    "current",
+    "delete",
+    "get",
+    "job_of",
+    "know_track",
+    "of_track",
+    "page",
+    "several",
+    "version",
+    "versions",
+]
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
@@ -27,70 +44,6 @@ if TYPE_CHECKING:
 
     from melisma.store.service.jobs import Job
     from melisma.store.service.tables import AlignmentRow
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An alignment as a whole.
-
-    Parameters
-    ----------
-    request : mapping
-        What was asked for, as JSON has it.
-    lyrics : str
-        As given or fetched; empty where they are heard, or not fetched yet.
-    audio_hash, text_hash : str
-        Of the decoded sound and of the sung words, empty until they are known.
-    version : int
-        That is current; 0 until there is one.
-    source, engine : str
-        Of the current version, empty until there is one.
-    confidence_avg : float or None
-        In [0, 1].
-    """
-
-    id: str
-    song_id: str
-    request: Mapping[str, Any]
-    lyrics: str
-    audio_hash: str
-    text_hash: str
-    version: int
-    source: str
-    engine: str
-    n_words: int
-    n_unsung: int
-    confidence_avg: float | None
-    created_at: datetime
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What is known of a version beside its words; `parent` is 0 where an engine made it.
-
-    `corrected` holds the indices of the words that a person has set.
-    """
-
-    alignment_id: str
-    version: int
-    parent: int
-    source: str
-    author: str
-    summary: str
-    engine: str
-    corrected: tuple[int, ...]
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Current:
-    """What tells whether somebody's copy is the newest, and what the song is called."""
-
-    version: int
-    song_id: str
-    title: str
-    artist: str
 
 
 def create(
@@ -149,7 +102,7 @@ def get(session: Session, alignment_id: str) -> Record:
     row = session.execute(_with_engine().where(AlignmentRow.id == alignment_id)).first()
     if row is None:
         raise NotFound("alignment", alignment_id)
-    return _record(row)
+    return record_of(row)
 
 
 def job_of(session: Session, alignment_id: str, kind: str) -> Job | None:
@@ -170,7 +123,7 @@ def several(session: Session, alignment_ids: Sequence[str]) -> dict[str, Record]
     from melisma.store.service.tables import AlignmentRow
 
     found = session.execute(_with_engine().where(AlignmentRow.id.in_(alignment_ids))).all()
-    return {row[0].id: _record(row) for row in found}
+    return {row[0].id: record_of(row) for row in found}
 
 
 def current(session: Session, alignment_id: str) -> Current:
@@ -200,7 +153,7 @@ def page(session: Session, *, song_id: str | None = None, limit: int = 50, curso
     statement = _with_engine()
     if song_id is not None:
         statement = statement.where(AlignmentRow.song_id == song_id)
-    return pages.fetch(session, pages.behind(statement, AlignmentRow, cursor), limit, _record)
+    return pages.fetch(session, pages.behind(statement, AlignmentRow, cursor), limit, record_of)
 
 
 def add_version(
@@ -250,36 +203,35 @@ def add_version(
     from melisma.store.service import payload
     from melisma.store.service.tables import AlignmentRow, VersionRow
 
-    data, moment = payload.write(alignment), now()
-    changes = {
-        "version": based_on + 1,
-        "source": source.value,
-        "n_words": len(alignment.words),
-        "n_unsung": sum(word.unsung for word in alignment.words),
-        "confidence_avg": alignment.confidence_avg,
-        "updated_at": moment,
-    }
-    as_it_was = (AlignmentRow.id == alignment_id) & (AlignmentRow.version == based_on)
-    statement = update(AlignmentRow).where(as_it_was).values(changes).returning(AlignmentRow.id)
-    if session.execute(statement, execution_options={"synchronize_session": False}).first() is None:
-        raise VersionConflict("alignment", based_on, current(session, alignment_id).version)
-    if parent is None:
-        parent = based_on if source is Source.USER_CORRECTED else 0
+    moment = now()
     row = VersionRow(
         alignment_id=alignment_id,
         version=based_on + 1,
-        parent=parent,
+        parent=(based_on if source is Source.USER_CORRECTED else 0) if parent is None else parent,
         source=source.value,
         author=author,
         summary=summary,
         engine=alignment.engine,
         corrected=json.dumps(sorted({int(index) for index in corrected})),
-        payload=data,
+        payload=payload.write(alignment),
         created_at=moment,
     )
+    as_it_was = (AlignmentRow.id == alignment_id) & (AlignmentRow.version == based_on)
+    changes = {"version": based_on + 1, "source": source.value, "updated_at": moment, **_counted(alignment)}
+    statement = update(AlignmentRow).where(as_it_was).values(changes).returning(AlignmentRow.id)
+    if session.execute(statement, execution_options={"synchronize_session": False}).first() is None:
+        raise VersionConflict("alignment", based_on, current(session, alignment_id).version)
     session.add(row)
     session.flush()
     return based_on + 1
+
+
+def _counted(alignment: Alignment) -> dict[str, Any]:
+    return {
+        "n_words": len(alignment.words),
+        "n_unsung": sum(word.unsung for word in alignment.words),
+        "confidence_avg": alignment.confidence_avg,
+    }
 
 
 def know_track(
@@ -318,7 +270,7 @@ def version(session: Session, alignment_id: str, number: int | None = None) -> t
     if row is None:
         current(session, alignment_id)  # says so where there is no such alignment at all
         raise NotFound("version", str(number))
-    return payload.read(row.payload), _version(row)
+    return payload.read(row.payload), version_of(row)
 
 
 def versions(
@@ -336,7 +288,7 @@ def versions(
         statement = statement.where(VersionRow.version < before)
     limit = max(1, min(limit, pages.LIMIT))
     rows = session.execute(statement.order_by(VersionRow.version.desc()).limit(limit + 1)).all()
-    found = tuple(_version(row) for row in rows[:limit])
+    found = tuple(version_of(row) for row in rows[:limit])
     return found, found[-1].version if len(rows) > limit else None
 
 
@@ -370,37 +322,3 @@ def _with_engine() -> Select[AlignmentRow, str]:
     # Rows are changed by statements here: what the session remembers of them may be older.
     statement = select(AlignmentRow, VersionRow.engine).execution_options(populate_existing=True)
     return statement.join(VersionRow, same, isouter=True)
-
-
-def _record(found: Any) -> Record:
-    row, engine = found
-    return Record(
-        row.id,
-        row.song_id,
-        json.loads(row.request),
-        row.lyrics,
-        row.audio_hash,
-        row.text_hash,
-        row.version,
-        row.source,
-        engine or "",
-        row.n_words,
-        row.n_unsung,
-        row.confidence_avg,
-        row.created_at,
-        row.updated_at,
-    )
-
-
-def _version(row: Any) -> Version:
-    return Version(
-        row.alignment_id,
-        row.version,
-        row.parent,
-        row.source,
-        row.author,
-        row.summary,
-        row.engine,
-        tuple(json.loads(row.corrected)),
-        row.created_at,
-    )
