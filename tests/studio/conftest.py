@@ -197,6 +197,7 @@ def chromium():
     """Debian's Chromium."""
     if CHROMIUM is None:
         pytest.skip("chromium is not on the path (apt install chromium)")
+    sync_api.expect.set_options(timeout=WAIT_MS)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

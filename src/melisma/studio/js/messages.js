@@ -54,7 +54,7 @@ export function troubleNotice(error, again = undefined) {
  * Opens a dialog with a form and waits for its answer. Escape and "Cancel" answer null.
  * @param {object} options
  * @param {string} options.title
- * @param {(Node|string)[]} options.body
+ * @param {(Node|string|false)[]} options.body
  * @param {string} options.action - Text of the button that sends the form.
  * @param {boolean} [options.danger]
  * @param {string} [options.width]
@@ -70,7 +70,7 @@ export function ask({ title, body, action, danger = false, width = "", submit = 
   const form = /** @type {HTMLFormElement} */ (h("form", { method: "dialog" },
     h("div.dialog-head", {}, h("h2", { id: heading, text: title }),
       iconButton("close", "Close", { onclick: () => dialog.close() })),
-    h("div.dialog-body", {}, ...body, error),
+    h("div.dialog-body", {}, ...body.filter(Boolean), error),
     h("div.dialog-foot", {}, cancel, send)));
   const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { "aria-labelledby": heading }, form));
   if (width) dialog.style.setProperty("--width", width);

@@ -42,16 +42,17 @@ export async function alignSong(song, { engines, service }) {
 export function regenerate(song, { engines }) {
   const engine = engineChoice(engines);
   const keep = h("input", { type: "checkbox", checked: true });
+  const corrected = song.alignment.source === "user_corrected";
   return ask({
     title: `Align ${fullTitle(song)} again`,
     body: [
       h("p", { text: "The same words are timed once more. The version of today stays in the history." }),
       field("Engine", engine),
-      h("label.choice", {}, keep, h("span", { text: "Keep the words where a person has put them" })),
+      corrected && h("label.choice", {}, keep, h("span", { text: "Keep the words where a person has put them" })),
     ],
     action: "Align again",
     submit: () => api.post(`alignments/${song.alignment.id}/regenerate`, {
-      engine: engine.value, keep_corrections: /** @type {HTMLInputElement} */ (keep).checked,
+      engine: engine.value, keep_corrections: corrected && /** @type {HTMLInputElement} */ (keep).checked,
     }),
   });
 }

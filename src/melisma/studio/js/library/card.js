@@ -89,7 +89,7 @@ export class Card {
       ? [h("a.button.primary", { href: to("play"), "aria-label": `Play ${title}` }, icon("play"), "Play"),
         h("a.button", { href: to("edit"), "aria-label": `Edit ${title}` }, icon("edit"), "Edit"),
         h("a.button", { href: to("export"), "aria-label": `Export ${title}` }, icon("export"), "Export")]
-      : [isOver(song.job) && align()];
+      : [isOver(song.job) && song.job?.kind !== "align" && align()]; // a failure has its own way to try again
     return h("div.song-actions", {}, ...main);
   }
 
@@ -105,7 +105,7 @@ export class Card {
   follow(job) {
     const label = `${KINDS[job.kind] ?? "Working on"} ${titleOf(this.song)}`;
     const bar = /** @type {HTMLProgressElement} */ (h("progress", { max: 100, "aria-label": label }));
-    const [stage, percent] = [h("span"), h("span")];
+    const [stage, percent] = [h("span", { "aria-live": "polite" }), h("span", { "aria-hidden": "true" })];
     const cancel = h("button.link", { type: "button", text: "Cancel", "aria-label": `Cancel: ${label}` });
     cancel.addEventListener("click", () => {
       cancel.setAttribute("disabled", "");
@@ -114,7 +114,8 @@ export class Card {
     const box = h("div.song-progress", {}, bar, h("div.progress-line", {}, stage, cancel, percent));
     this.element.querySelector(".chips")?.after(box);
     const paint = (/** @type {any} */ now) => {
-      stage.textContent = now.cancel_wanted ? "Cancelling" : stageName(now);
+      const name = now.cancel_wanted ? "Cancelling" : stageName(now);
+      if (stage.textContent !== name) stage.textContent = name; // read out once, not with every percent
       percent.textContent = now.state === "queued" ? "" : `${Math.round(now.percent)} %`;
       if (now.state === "queued") bar.removeAttribute("value");
       else bar.value = now.percent;

@@ -1,4 +1,5 @@
 /** The part of a form that says where the lyrics come from: pasted, looked up by artist and title, or heard. */
+import { get } from "../api.js";
 import { field, h, newId, select } from "../dom.js";
 
 const TEXT_FILE = /\.(txt|lrc)$/i;
@@ -99,10 +100,23 @@ export function engineChoice(engines) {
   });
 }
 
+/** The languages that the service can spell, to choose from while typing; asked for once. */
+function languageList() {
+  const known = document.getElementById("languages");
+  if (known) return known.id;
+  const list = h("datalist", { id: "languages" });
+  document.body.append(list);
+  get("languages").then(({ languages }) => {
+    list.append(...languages.map((/** @type {any} */ each) => h("option", { value: each.code, text: each.name })));
+  }).catch(() => list.remove()); // a code can be typed all the same
+  return list.id;
+}
+
 /** @returns {HTMLInputElement} A field for a language code; empty lets the service tell it. */
 export function languageField(value = "") {
   return /** @type {HTMLInputElement} */ (h("input", {
-    type: "text", value, placeholder: "Told from the words", pattern: "[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*",
-    maxlength: 16, autocapitalize: "off", spellcheck: "false", title: "A language code such as en, fr or pt-BR",
+    type: "text", value, list: languageList(), placeholder: "Told from the words",
+    pattern: "[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", maxlength: 16, autocapitalize: "off", spellcheck: "false",
+    title: "A language code such as en, fr or pt-BR",
   }));
 }

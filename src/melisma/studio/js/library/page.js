@@ -115,9 +115,12 @@ class Library {
   /** @param {any} song */
   card(song) {
     const onGone = (/** @type {Card} */ card) => {
+      const at = this.cards.indexOf(card);
       card.remove();
       this.cards = this.cards.filter((each) => each !== card);
-      this.tellCount(false);
+      this.tellCount(Boolean(this.foot.querySelector("button")));
+      const next = this.cards[at]?.element.querySelector("a, button") ?? this.search;
+      /** @type {HTMLElement} */ (next).focus(); // or it would fall out of the page together with the card
       if (!this.cards.length) this.load();
     };
     return new Card(song, { engines: () => this.engines(), service: this.service, onGone });
