@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -109,6 +110,27 @@ def test_an_option_wins_over_the_environment(tmp_path):
     (tmp_path / "elsewhere").write_text("no folder", encoding="utf-8")
     with serving(tmp_path, MELISMA_DATA_DIR=str(tmp_path / "elsewhere"), MELISMA_PORT="1"):
         assert (tmp_path / "data" / "melisma.sqlite").exists()
+
+
+def test_the_studio_is_opened_in_a_browser_and_nobody_waits_for_it(tmp_path):
+    """A browser that stays in the foreground: the service answers while it is open."""
+    browser, told = tmp_path / "browser", tmp_path / "told"
+    browser.write_text(
+        f'#!/bin/sh\nexec >/dev/null 2>&1\necho "$1" $$ > {told}.part\nmv {told}.part {told}\nexec sleep 600\n',
+        encoding="utf-8",
+    )
+    browser.chmod(0o755)
+    with serving(tmp_path, "--open", BROWSER=f"{browser} %s") as (process, address):
+        ends = time.monotonic() + STARTS_WITHIN_S
+        while not told.exists() and time.monotonic() < ends:
+            time.sleep(0.05)
+        page, opened = told.read_text().split()
+        assert page == f"{address}/studio/"
+        with urllib.request.urlopen(f"{address}/healthz") as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STARTS_WITHIN_S) == 0
+        os.kill(int(opened), signal.SIGTERM)
 
 
 def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path):

@@ -106,6 +106,8 @@ def _tell(address: str, open_browser: bool) -> None:
 
     sys.stdout.flush()  # whoever started the service may wait for this line
     if open_browser:
+        import threading
         import webbrowser
 
-        webbrowser.open(page)
+        # Some browsers stay in the foreground: the service must not wait until one is closed.
+        threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
