@@ -346,6 +346,13 @@ def test_a_line_is_looped_at_half_speed(desk):
     expect(desk.page.get_by_role("button", name="Pause")).to_be_visible()
     expect(desk.page.locator(".band")).to_be_visible()
     expect(desk.page.locator(".word.sung")).to_have_count(1)
+    desk.press("Enter")  # the word alone, at the speed from before
+    expect(desk.page.locator(".band")).to_be_hidden()
+    expect(desk.page.get_by_label("Speed").first).to_have_value("1")
+    expect(desk.page.get_by_role("button", name="Play", exact=True).first).to_be_visible()
+    expect(desk.page.get_by_label("Position")).to_have_text(desk.field("End").input_value())
+    desk.press("Shift+L")
+    expect(desk.page.get_by_label("Speed").first).to_have_value("0.5")
     desk.press("Shift+L")
     expect(desk.page.get_by_role("button", name="Play", exact=True).first).to_be_visible()
     expect(desk.page.get_by_label("Speed").first).to_have_value("1")
@@ -407,6 +414,17 @@ def test_the_spectrogram_is_drawn_by_our_own_worker(desk):
     assert [worker.url.split("/")[-1] for worker in desk.page.workers] == ["spectrum_worker.js"]
     desk.press("g")
     expect(desk.page.locator(".spectrum")).to_be_hidden()
+
+
+def test_words_can_be_corrected_where_no_onsets_are_to_be_had(visit, studio, made_song):
+    song_id, alignment_id = studio.add_aligned(made_song)
+    desk = Desk(studio, visit(studio, expected=["500"]), song_id, alignment_id)
+    desk.page.route("**/onsets", lambda route: route.fulfill(status=500, json={"detail": "internal error"}))
+    desk.open()
+    expect(desk.page.get_by_role("alert")).to_contain_text("Internal error")
+    desk.drag(1, 10)
+    desk.save()
+    assert desk.info()["corrected"] == [1]
 
 
 def test_leaving_the_editor_leaves_nothing_behind(desk):

@@ -173,7 +173,8 @@ function stretchOf(editor, { first, stop }, around) {
 export function hear(editor, what) {
   if (editor.selected === null) return;
   const looping = editor.transport.stretch?.loop;
-  if (what === "loop" && looping) return stopLoop(editor);
+  if (looping) stopLoop(editor);
+  if (what === "loop" && looping) return;
   const range = what === "word" ? { first: editor.selected, stop: editor.selected + 1 } : lineOf(editor);
   const stretch = stretchOf(editor, range, what === "word" ? 0 : AROUND_LINE_MS);
   if (!stretch) return toast("These words have no time yet.");

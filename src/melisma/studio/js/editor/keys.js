@@ -109,8 +109,8 @@ export function listen(editor, signal) {
       if (!key || event.isComposing || editor.tapping.active || document.querySelector("dialog[open]")) return;
       const always = name.startsWith("Mod+") && name === "Mod+S";
       if (!always && target.closest?.(TYPING)) return;
-      // A button or link that has the focus keeps the keys that press it.
-      if ((name === "Space" || name === "Enter") && target.closest?.("button, a, summary, [role=tab], input")) return;
+      // A button or link that has the focus keeps the keys that press it; a word of the text is chosen already.
+      if ((name === "Space" || name === "Enter") && target.closest?.("button:not(.ed-lyric), a, input")) return;
       if (event.repeat && !/Arrow|^[,.+=-]$|Mod\+/.test(name)) return;
       event.preventDefault();
       key.does(editor);

@@ -23,7 +23,7 @@ import { Transport } from "./transport.js";
 import { wordPanel } from "./word_panel.js";
 import { WordRows } from "./words.js";
 
-const PEAKS = 1_200_000; // at most, of a whole song: 5 MB
+const MOST_PEAKS = 1_000_000; // of a whole song: 5 MB
 const FIRST_ZOOM = 110; // pixels a second: a word of 300 ms is as wide as its letters
 
 /**
@@ -36,8 +36,11 @@ export async function mount(container, { api, songId, alignmentId }) {
   const gone = new AbortController();
   const service = new Service(api, songId, alignmentId, gone.signal);
   const [song, loaded] = await Promise.all([service.song(), service.load()]);
-  const perSecond = Math.max(1, Math.min(200, Math.floor((PEAKS * 1000) / loaded.state.durationMs)));
-  const [peaks, onsets] = await Promise.all([service.peaks(perSecond), service.onsets()]);
+  const perSecond = Math.max(1, Math.min(200, Math.floor((MOST_PEAKS * 1000) / loaded.state.durationMs)));
+  const [peaks, onsets] = await Promise.all([
+    service.peaks(perSecond).catch(without({ peaks: [], per_second: perSecond })),
+    service.onsets().catch(without([])),
+  ]);
   const recording = {
     durationMs: loaded.state.durationMs,
     peaks: fitted(peaks, loaded.state.durationMs),
@@ -68,6 +71,15 @@ export async function mount(container, { api, songId, alignmentId }) {
     editor.destroy();
     transport.destroy();
     timeline.destroy();
+  };
+}
+
+/** Says what went wrong, and goes on without: words can be corrected by ear too. @template T @param {T} nothing */
+function without(nothing) {
+  return (error) => {
+    if (error.name === "AbortError") throw error;
+    complain(error);
+    return nothing;
   };
 }
 

@@ -1,6 +1,7 @@
 /** Tap-along: the song plays, a key goes down where each word begins. A take is one step that can be undone. */
 import { h, select } from "../dom.js";
 import { announce, complain } from "../messages.js";
+import { stopLoop } from "./commands.js";
 import { EditError, applyAll, timed } from "./model.js";
 import { Taps } from "./tap.js";
 
@@ -85,6 +86,7 @@ export class Tapping {
   begin() {
     const { editor } = this;
     if (editor.selected === null || editor.busy || this.taps) return;
+    stopLoop(editor);
     const { words, durationMs } = editor.state;
     const { backing } = words[editor.selected];
     const order = words.flatMap((word, i) => (i >= editor.selected && word.backing === backing ? [i] : []));

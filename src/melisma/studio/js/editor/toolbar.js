@@ -70,7 +70,7 @@ export function toolbar(editor) {
   );
   const element = h(
     "div.ed-toolbar",
-    { role: "toolbar", "aria-label": "Editor", "aria-orientation": "horizontal" },
+    { role: "group", "aria-label": "Editor" },
     group("Play", parts.play, parts.clock, parts.speed, parts.loop),
     group("History", parts.undo, parts.redo),
     h(
