@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 
@@ -217,3 +218,33 @@ def test_long_lists_come_in_pages(visit, studio, made_song):
     expect(page.locator(".song").nth(24).locator("button").first).to_be_focused()
     titles = page.locator(".song h2").all_text_contents()
     assert titles == [f"Song {i}" for i in reversed(range(26))]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_progress_is_streamed_and_asked_for_where_no_stream_comes_through(visit, studio, made_song, cut):
+    song = studio.add_song(made_song, title="Night")
+    job = studio.call("POST", "alignments", {"song_id": song["id"], "lyrics": {"text": made_song.lyrics}})
+    page = visit(studio, expected=["ERR_FAILED"]).page
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(f"{studio.url}/v1/")))
+    if cut:  # as a proxy does that knows no streams
+        page.route("**/events", lambda route: route.abort())
+    page.goto(f"{studio.url}/")
+    expect(page.locator(".song").get_by_text("Waiting its turn")).to_be_visible()
+    report(studio, job["id"], "listen", 0.43)
+    expect(page.locator(".song").get_by_text("Listening")).to_be_visible()
+    expect(page.locator(".song").get_by_text("43 %")).to_be_visible()
+    assert asked.count(f"jobs/{job['id']}/events") == (2 if cut else 1)  # cut once may be chance
+    assert (asked.count(f"jobs/{job['id']}") > 0) is cut
+    studio.call("POST", f"jobs/{job['id']}/cancel")
+
+
+def report(studio, job_id: str, stage: str, share: float) -> None:
+    """Write down how far a job is, as a worker that has it does."""
+    from sqlalchemy import update
+
+    from melisma.store.service.tables import JobRow
+
+    with studio.context.database.begin() as session:
+        values = {"state": "running", "stage": stage, "percent": 100 * share}
+        session.execute(update(JobRow).where(JobRow.id == job_id).values(**values))

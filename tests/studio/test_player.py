@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -279,3 +280,15 @@ def test_voice_and_music_have_volumes_of_their_own_and_stay_together(visit, stud
     assert page.evaluate(LIT, (word["start_ms"] + word["end_ms"]) / 2000)["index"] == 3
     page.wait_for_function(TOGETHER)
     assert page.evaluate(HEARD)["apart"] < 0.05
+
+
+def test_a_song_has_the_colours_of_its_karaoke_page(visit, studio, song):
+    from melisma.formats.karaoke import _HUES
+
+    page = open_player(visit, studio, song[0])
+    style = "() => ['--hue', '--mood'].map((name) => Number(document.documentElement.style.getPropertyValue(name)))"
+    assert tuple(page.evaluate(style)) == _HUES[zlib.crc32(b"Night") % len(_HUES)]
+    titles = ["", "Night", "Ödýr – ça", "夜に駆ける", "🎤" * 40]
+    crc32 = "async (all) => { const { crc32 } = await import('./js/player/hues.js'); return all.map(crc32); }"
+    told = page.evaluate(crc32, titles)
+    assert told == [zlib.crc32(title.encode()) for title in titles]

@@ -6,6 +6,7 @@ import { get, url } from "./api.js";
 
 const MOST_STREAMS = 2;
 const ASK_EVERY_MS = 2000;
+const FIRST_AFTER_MS = 6000; // how a job stands is said at once: a stream without a word is held back on its way
 const SILENT_AFTER_MS = 45_000; // pings come more often than this: a stream that says nothing is dead
 const OVER = new Set(["done", "failed", "cancelled"]);
 
@@ -69,22 +70,24 @@ class Watch {
   open() {
     streams += 1;
     let heard = false;
+    let failures = 0; // in a row: whatever cuts one stream after the other lets no other through either
     const source = new EventSource(url(`jobs/${this.id}/events`));
     this.source = source;
     const expect = () => {
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.giveUp(heard), SILENT_AFTER_MS);
+      this.timer = setTimeout(() => this.giveUp(heard), heard ? SILENT_AFTER_MS : FIRST_AFTER_MS);
     };
-    source.addEventListener("open", expect);
     source.addEventListener("progress", (event) => {
       heard = true;
+      failures = 0;
       expect();
       this.tell(JSON.parse(event.data));
     });
     source.addEventListener("end", () => this.giveUp(true)); // one last look, should the last news have been lost
     source.addEventListener("error", () => {
+      failures += 1;
       // CONNECTING: the browser tries again by itself. CLOSED: an answer that is no stream, such as 401 or 404.
-      if (source.readyState === EventSource.CLOSED) this.giveUp(heard);
+      if (source.readyState === EventSource.CLOSED || failures > 1) this.giveUp(heard);
     });
     expect();
   }
