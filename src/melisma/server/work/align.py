@@ -22,6 +22,7 @@ from melisma.server.jobs.records import Job, Report
 from melisma.server.recordings import Recording, called, recording
 from melisma.server.saving import Change
 from melisma.server.work.stages import Stages
+from melisma.server.work.telling import without_paths
 from melisma.store import keys
 from melisma.store.entries import Source
 from melisma.store.keys import Track
@@ -96,7 +97,8 @@ def _aligned(context: Context, told: Mapping[str, Any], record: Record, found: R
     lyrics = _lyrics(context, told, record, found, tell)
     config = _config(context, told, found)
     made = align(found.path, lyrics, config=config, progress=tell)
-    return _of_person(context, record, found, made, told["fresh"]) or _Made(made, _source(made))
+    brought = _of_person(context, record, found, made, told["fresh"])
+    return brought or _Made(without_paths(made, found), _source(made))
 
 
 def _config(context: Context, told: Mapping[str, Any], found: Recording) -> AlignConfig:
@@ -141,7 +143,7 @@ def _anew(context: Context, job: Job, record: Record, found: Recording, tell: St
     config = _config(context, job.request, found)
     made = align(found.path, lyrics_of(before), config=config, progress=tell)
     kept = keep_corrections(found.path, made, before, version.corrected, config=config)
-    return _Made(kept, Source.USER_CORRECTED, version.corrected)
+    return _Made(without_paths(kept, found), Source.USER_CORRECTED, version.corrected)
 
 
 def _of_person(context: Context, record: Record, found: Recording, made: Alignment, fresh: bool) -> _Made | None:
@@ -155,7 +157,7 @@ def _of_person(context: Context, record: Record, found: Recording, made: Alignme
     if entry is None or not entry.source.given or entry.alignment != made:
         return None
     sure = (i for i, word in enumerate(made.words) if word.confidence == 1.0 and word.expected_error_ms == 0.0)
-    return _Made(made, entry.source, tuple(sure))
+    return _Made(without_paths(made, found), entry.source, tuple(sure))
 
 
 def _source(made: Alignment) -> Source:

@@ -10,6 +10,7 @@ from melisma.server.context import Context
 from melisma.server.jobs.records import Job, Report
 from melisma.server.recordings import called, recording
 from melisma.server.work.stages import Stages
+from melisma.server.work.telling import without_paths
 from melisma.store.service import transcripts
 
 
@@ -40,7 +41,7 @@ def run(context: Context, job: Job, report: Report) -> dict[str, Any]:
         title=found.title,
     )
     with called(found.path, found.name):
-        heard = align(found.path, None, config=config, progress=tell)
+        heard = without_paths(align(found.path, None, config=config, progress=tell), found)
     tell("save", 0.0)
     with context.database.begin() as session:
         transcripts.add(session, job.id, found.song_id, heard.model_id or heard.engine, heard)
