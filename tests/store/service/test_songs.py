@@ -266,3 +266,38 @@ def test_what_others_use_stays(do, song, add_alignment):
 def test_the_file_of_the_library_is_nobodys_to_remove(do):
     song, _ = do(songs.add, recording(library_path="a.mp3"), NAMES)
     assert do(songs.remove, song.id).files == ()
+
+
+def test_a_song_that_is_removed_while_it_is_added_is_there_or_new(database):
+    """Who adds a song that somebody removes at that moment gets one that is there."""
+    faults, stop = [], threading.Event()
+
+    def remove():
+        while not stop.is_set():
+            with database.begin() as session:
+                found = songs.of_content(session, recording().content)
+                try:
+                    if found is not None:
+                        songs.remove(session, found.id)
+                except NotFound:  # another one was faster
+                    pass
+
+    def add():
+        try:
+            for _ in range(40):
+                with database.begin() as session:
+                    song, _ = songs.add(session, recording(), NAMES)
+                    assert songs.get(session, song.id) == song
+        except Exception as error:
+            faults.append(error)
+
+    removing = [threading.Thread(target=remove) for _ in range(2)]
+    adding = [threading.Thread(target=add) for _ in range(2)]
+    for thread in removing + adding:
+        thread.start()
+    for thread in adding:
+        thread.join()
+    stop.set()
+    for thread in removing:
+        thread.join()
+    assert faults == []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from melisma.core.errors import NotFound
+from melisma.core.errors import NotFound, StoreError
 from melisma.store.service import pages
 from melisma.store.service.pages import Page
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STEMS = ("vocals", "instrumental")
 UNFINISHED = ("queued", "running")
+_TRIES = 10  # a song that was there when a row was to be made may be gone when it is looked for
 STATUSES = ("new", "working", "failed", "ready")
 
 
@@ -146,8 +147,14 @@ def add(session: Session, recording: Recording, names: Names) -> tuple[Song, boo
         "created_at": moment,
         "updated_at": moment,
     }
-    made = insert_new(session, SongRow, row)
-    found = session.execute(select(SongRow).where(SongRow.content == recording.content).with_for_update()).scalar_one()
+    same = select(SongRow).where(SongRow.content == recording.content).with_for_update()
+    for _ in range(_TRIES):
+        made = insert_new(session, SongRow, row)
+        found = session.execute(same).scalar_one_or_none()
+        if found is not None:
+            break
+    else:
+        raise StoreError("this song is removed and taken in at the same time, again and again: try once more")
     if not made:
         if recording.library_path is None:
             found.library_path = None
