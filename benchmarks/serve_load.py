@@ -2,9 +2,10 @@
 
 Two hundred clients on the loopback interface ask for alignments that are made already, each over a connection of its
 own, one question after the other. Cold is the first answer of a service that has just been started, connecting
-included; warm are the answers behind it. Every answer is read to its end and compared. Bounded: at most
-`CLIENTS * QUESTIONS` calls of a kind. The PostgreSQL database has to be empty; its tables are made, and what is put in
-is left there. The limit of calls a minute is set so high that it counts and refuses nothing.
+included; warm are the answers behind it. Every answer is read to its end and looked at. Of some rounds the fastest is
+told, which leaves out what other work on the machine does, and the errors of all. Bounded: at most
+`CLIENTS * QUESTIONS * ROUNDS` calls of a kind. The PostgreSQL database has to be empty; its tables are made, and what
+is put in is left there. The limit of calls a minute is set so high that it counts and refuses nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from melisma.server.settings import from_environment
 from melisma.store.entries import Source
 from melisma.store.service import alignments, songs
 
-CLIENTS, QUESTIONS, SONGS, WORDS = 200, 25, 200, 400
+CLIENTS, QUESTIONS, ROUNDS, SONGS, WORDS = 200, 10, 3, 200, 400
 TOKEN = "load-is-measured-with-a-token"
 PROGRAM = [sys.executable, "-m", "melisma.cli.main"]
 
@@ -185,17 +186,20 @@ def measure(name: str, environ: dict[str, str], n_each: int) -> int:
     """Print the rows of one way to run the service; return how many calls went wrong."""
     subprocess.run([*PROGRAM, "service", "migrate", "-q"], env=environ, check=True)
     ids = fill(environ)
-    found = []
-    with serving(environ) as where:
-        found.append(("cold", ask(where, READ, ids, 1, cold=True)))
-        found.append(("warm", ask(where, READ, ids, n_each)))
-        found.append(("warm, 304 by its tag", ask(where, AGAIN, ids, n_each)))
-        found.append(("warm, `/info`", ask(where, BRIEF, ids, n_each)))
-    for kind, asked in found:
-        print(asked.row(f"{name}, {kind}"), flush=True)
-        for wrong in sorted(set(asked.errors))[:3]:
+    found: dict[str, list[Asked]] = {}
+    for _ in range(ROUNDS):
+        with serving(environ) as where:
+            found.setdefault("cold", []).append(ask(where, READ, ids, 1, cold=True))
+            found.setdefault("warm", []).append(ask(where, READ, ids, n_each))
+            found.setdefault("warm, 304 by its tag", []).append(ask(where, AGAIN, ids, n_each))
+            found.setdefault("warm, `/info`", []).append(ask(where, BRIEF, ids, 1 + n_each // 5))
+    for kind, rounds in found.items():
+        best = min(rounds, key=lambda asked: asked.wall_s)
+        best.errors = [wrong for asked in rounds for wrong in asked.errors]
+        print(best.row(f"{name}, {kind}"), flush=True)
+        for wrong in sorted(set(best.errors))[:3]:
             print(f"    {wrong}", file=sys.stderr)
-    return sum(len(asked.errors) for _, asked in found)
+    return sum(len(min(rounds, key=lambda asked: asked.wall_s).errors) for rounds in found.values())
 
 
 def main() -> None:
