@@ -293,3 +293,29 @@ def test_an_ffmpeg_that_fails_is_a_sentence(song, sound, tmp_path, monkeypatch):
     with pytest.raises(EngineFailed, match="ffmpeg could not make the video"):
         render(song, sound, tmp_path / "out.mp4", SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["song.flac"]
+
+
+def test_a_worker_that_is_killed_leaves_no_ffmpeg_behind(song, tmp_path):
+    """Ten minutes of sound, of which the killed process has fed a few seconds: ffmpeg must not go on to their end."""
+    import sys
+    import time
+
+    soundfile.write(tmp_path / "long.flac", np.zeros(600 * 8000), 8000)
+    song.save(tmp_path / "song.json")
+    (tmp_path / "work").mkdir()
+    code = (
+        "import sys; from pathlib import Path; from melisma.formats.load import load;"
+        "from melisma.pipeline.video.render import render;"
+        "from melisma.pipeline.video.config import VideoConfig;"
+        "tell = lambda stage, share: stage == 'encode' and share > 0 and print('begun', flush=True);"
+        "render(load(Path('song.json')), 'long.flac', 'work/out.mp4', VideoConfig(), tell)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"begun\n"
+        assert running_in(tmp_path / "work")
+        process.kill()
+    for _ in range(600):
+        if not running_in(tmp_path / "work"):
+            break
+        time.sleep(0.1)
+    assert not running_in(tmp_path / "work")

@@ -274,7 +274,8 @@ def command(found: Encoders, *, picture: bool, size: tuple[int, int], fps: int, 
     exact = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", "-map_metadata", "-1"]
     return [
         *(found.program, *quiet, "-protocol_whitelist", "file,pipe", *still, *heard),
-        *("-filter_complex", draw, "-map", "[v]", "-map", "1:a", "-t", f"{sound.duration_s:.6f}"),
+        # The shortest is the sound: where whoever feeds it was killed, ffmpeg ends too.
+        *("-filter_complex", draw, "-map", "[v]", "-map", "1:a", "-t", f"{sound.duration_s:.6f}", "-shortest"),
         *("-threads", str(n_threads()), *found.video, "-g", str(4 * fps), *colours),
         *(*found.audio, "-ar", "48000", *exact),
     ]
