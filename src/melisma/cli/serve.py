@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from melisma.cli.program import Verbose
-
-if TYPE_CHECKING:
-    from melisma.server.settings import ServiceSettings
-
-_PACKAGES = ("fastapi", "uvicorn", "multipart", "sse_starlette", "huey", "prometheus_client", "limits")
+from melisma.cli.server_extra import needs_server, settings_with
 
 Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on; 127.0.0.1 if not given.")]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one; or 8765.")]
@@ -69,34 +65,6 @@ def serve(
 
         bring_up_to_date(settings)
     run.serve(settings, lambda address: _tell(address, open_browser))
-
-
-def needs_server(command: str) -> None:
-    """Refuse to go on without the packages of the extra.
-
-    Raises
-    ------
-    MissingDependency
-        If one of them is not installed.
-    """
-    from importlib.util import find_spec
-
-    from melisma.core.errors import MissingDependency
-
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise MissingDependency(
-            f"{command} needs packages that are not installed ({', '.join(missing)}): pip install 'melisma[server]'"
-        )
-
-
-def settings_with(said: dict[str, str]) -> ServiceSettings:
-    """Read the settings of the environment, in which what was said as an option stands instead."""
-    import os
-
-    from melisma.server.settings import from_environment
-
-    return from_environment({**os.environ, **said})
 
 
 def _tell(address: str, open_browser: bool) -> None:

@@ -147,7 +147,7 @@ def check(as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = Fals
     """Say whether database, files, queue and engines can be used here; exit code 1 where one cannot."""
     from dataclasses import asdict
 
-    from melisma.cli.serve import needs_server
+    from melisma.cli.server_extra import needs_server
     from melisma.cli.summary import print_json, print_table
 
     needs_server("melisma service check")

@@ -27,7 +27,7 @@ def worker(
 
     What is not given is read from the environment: docs/operate.md lists the variables.
     """
-    from melisma.cli.serve import needs_server, settings_with
+    from melisma.cli.server_extra import needs_server, settings_with
 
     needs_server("melisma worker")
     from melisma.pipeline.log import json_lines
