@@ -17,80 +17,92 @@ export function partAt(element, clientX) {
   return left + width - clientX <= edge ? "end" : "word";
 }
 
-/**
- * Listen for drags on the words of a timeline.
- * @param {import("./words.js").WordRows} rows
- * @param {import("./timeline.js").Timeline} timeline
- * @param {() => number | null} selected
- * @param {Hands} hands
- * @returns {() => void} stop listening
- */
-export function watchDrags(rows, timeline, selected, hands) {
-  const control = new AbortController();
-  /** @type {{id: number, x: number, word: number, part: "start" | "end" | "word", moved: boolean} | null} */
-  let held = null;
+/** Listens for drags on the words of a timeline until it is stopped. */
+export class Drags {
+  /**
+   * @param {import("./timeline.js").Timeline} timeline
+   * @param {() => number | null} selected
+   * @param {Hands} hands
+   */
+  constructor(timeline, selected, hands) {
+    Object.assign(this, { timeline, selected, hands });
+    /** @type {{id: number, x: number, word: number, part: "start" | "end" | "word", moved: boolean,
+     *   mayDrag: boolean} | null} */
+    this.held = null;
+    this.control = new AbortController();
+    const { signal } = this.control;
+    const listeners = {
+      pointerdown: this.#down,
+      pointermove: this.#move,
+      pointerup: this.#up,
+      pointercancel: this.#cancel,
+      dblclick: this.#open,
+    };
+    for (const [name, listener] of Object.entries(listeners)) {
+      timeline.words.addEventListener(name, listener.bind(this), { signal });
+    }
+    document.addEventListener("keydown", this.#key.bind(this), { signal, capture: true });
+  }
 
-  const down = (event) => {
-    if (event.button !== 0 || held) return;
+  stop() {
+    this.control.abort();
+  }
+
+  #down(event) {
+    if (event.button !== 0 || this.held?.moved) return;
     const grip = event.target.closest(".grip");
     const element = event.target.closest(".word");
     if (!grip && !element) return;
-    const word = grip ? selected() : Number(element.dataset.word);
+    const word = grip ? this.selected() : Number(element.dataset.word);
     if (word === null) return;
+    const touch = event.pointerType === "touch";
     // A finger that is put on a word that is not selected may want to scroll: it selects when it is lifted.
-    const mayDrag = grip || event.pointerType !== "touch" || word === selected();
-    const part = grip ? grip.dataset.part : event.pointerType === "touch" ? "word" : partAt(element, event.clientX);
-    held = { id: event.pointerId, x: event.clientX, word, part, moved: false, mayDrag };
-    if (mayDrag) timeline.words.setPointerCapture(event.pointerId);
-  };
+    const mayDrag = Boolean(grip) || !touch || word === this.selected();
+    const part = grip ? grip.dataset.part : touch ? "word" : partAt(element, event.clientX);
+    this.held = { id: event.pointerId, x: event.clientX, word, part, moved: false, mayDrag };
+    if (mayDrag) this.timeline.words.setPointerCapture(event.pointerId);
+  }
 
-  const move = (event) => {
-    if (!held || event.pointerId !== held.id || !held.mayDrag) return;
+  #move(event) {
+    const { held, timeline } = this;
+    if (!held) {
+      const element = event.target.closest?.(".word");
+      if (element) element.style.cursor = partAt(element, event.clientX) === "word" ? "grab" : "ew-resize";
+      return;
+    }
+    if (event.pointerId !== held.id || !held.mayDrag) return;
     if (!held.moved) {
       if (Math.abs(event.clientX - held.x) < SLACK_PX) return;
-      if (!hands.begin(held.word, held.part)) {
-        held = null;
+      held.moved = this.hands.begin(held.word, held.part);
+      if (!held.moved) {
+        this.held = null;
         return;
       }
-      held.moved = true;
     }
-    hands.move(((event.clientX - held.x) / timeline.width) * timeline.durationMs, !event.altKey);
-  };
+    this.hands.move(((event.clientX - held.x) / timeline.width) * timeline.durationMs, !event.altKey);
+  }
 
-  const up = (event) => {
+  #up(event) {
+    const { held } = this;
     if (!held || event.pointerId !== held.id) return;
-    if (held.moved) hands.drop();
-    else hands.press(held.word);
-    held = null;
-  };
+    this.held = null;
+    if (held.moved) this.hands.drop();
+    else this.hands.press(held.word);
+  }
 
-  const cancel = (event) => {
-    if (held?.moved && (event.type !== "keydown" || event.key === "Escape")) {
-      hands.cancel();
-      held = null;
-      event.stopPropagation();
-    } else if (event.type === "pointercancel") held = null;
-  };
+  #cancel() {
+    if (this.held?.moved) this.hands.cancel();
+    this.held = null;
+  }
 
-  const hover = (event) => {
-    const element = event.target.closest?.(".word");
-    if (element && !held) element.style.cursor = partAt(element, event.clientX) === "word" ? "grab" : "ew-resize";
-  };
+  #key(event) {
+    if (event.key !== "Escape" || !this.held?.moved) return;
+    event.stopPropagation();
+    this.#cancel();
+  }
 
-  const options = { signal: control.signal };
-  timeline.words.addEventListener("pointerdown", down, options);
-  timeline.words.addEventListener("pointermove", move, options);
-  timeline.words.addEventListener("pointermove", hover, options);
-  timeline.words.addEventListener("pointerup", up, options);
-  timeline.words.addEventListener("pointercancel", cancel, options);
-  document.addEventListener("keydown", cancel, { ...options, capture: true });
-  timeline.words.addEventListener(
-    "dblclick",
-    (event) => {
-      const element = event.target.closest(".word");
-      if (element) hands.open(Number(element.dataset.word));
-    },
-    options,
-  );
-  return () => control.abort();
+  #open(event) {
+    const element = event.target.closest(".word");
+    if (element) this.hands.open(Number(element.dataset.word));
+  }
 }

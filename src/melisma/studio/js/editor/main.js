@@ -1,20 +1,17 @@
 /** The timeline editor: puts its parts together, and takes them apart again. */
 import { h } from "../dom.js";
 import { complain, toast } from "../messages.js";
-import * as commands from "./commands.js";
 import { Comparing } from "./compare.js";
-import { watchDrags } from "./drag.js";
+import { Drags } from "./drag.js";
 import { Editor } from "./editor.js";
-import { EditError, applyAll } from "./model.js";
+import { EditorHands } from "./hands.js";
 import { listen } from "./keys.js";
 import { LineList } from "./lines.js";
-import { moveBy } from "./moves.js";
 import { Neighbours } from "./neighbours.js";
 import { Overview } from "./overview.js";
 import { Saving } from "./saving.js";
 import { Service } from "./service.js";
 import { ghostsOf } from "./shadows.js";
-import { snap } from "./snap.js";
 import { LONGEST_MS, Spectrogram } from "./spectrogram.js";
 import { Tapping } from "./tapping.js";
 import { Timeline } from "./timeline.js";
@@ -103,18 +100,10 @@ function assemble(editor, root, { song, host, recording, signal }) {
   const bar = toolbar(editor);
   const lines = new LineList(editor);
   const overview = new Overview(recording.peaks, recording.durationMs, (ms) => timeline.center(ms));
-  root.replaceChildren(
-    head(song, saving),
-    bar.element,
-    h("div.ed-stage.card", {}, overview.canvas, host),
-    editor.tapping.element,
-    h(
-      "div.ed-below",
-      {},
-      lines.element,
-      h("div.ed-side", {}, wordPanel(editor), editor.neighbours.element, editor.comparing.element),
-    ),
-  );
+  const stage = h("div.ed-stage.card", {}, overview.canvas, host);
+  const side = h("div.ed-side", {}, wordPanel(editor), editor.neighbours.element, editor.comparing.element);
+  const below = h("div.ed-below", {}, lines.element, side);
+  root.replaceChildren(head(song, saving), bar.element, stage, editor.tapping.element, below);
   editor.onPlayed = (ms) => {
     bar.played(ms);
     rows.light(editor.sung);
@@ -123,7 +112,7 @@ function assemble(editor, root, { song, host, recording, signal }) {
   };
   for (const name of ["play", "pause", "ratechange"])
     editor.transport.audio.addEventListener(name, () => editor.changed(), { signal });
-  const stopDrags = watchDrags(rows, timeline, () => editor.selected, hands(editor));
+  const drags = new Drags(timeline, () => editor.selected, new EditorHands(editor));
   wheel(timeline, host, signal);
   listen(editor, signal);
   timeline.onChange(() => {
@@ -144,7 +133,7 @@ function assemble(editor, root, { song, host, recording, signal }) {
   return {
     saving,
     stop() {
-      stopDrags();
+      drags.stop();
       overview.destroy();
       spectrum.destroy();
       editor.neighbours.abort?.abort();
@@ -191,62 +180,6 @@ function showWords(editor) {
   if (!rows.wantsFocus) return;
   rows.wantsFocus = false;
   rows.focus(editor.selected);
-}
-
-/** What a drag does. @param {Editor} editor @returns {import("./drag.js").Hands} */
-function hands(editor) {
-  /** @type {{word: number, part: import("./moves.js").Part, edit: import("./model.js").Edit | null} | null} */
-  let held = null;
-  const { timeline } = editor;
-  const over = () => {
-    held = null;
-    editor.preview = null;
-    timeline.showGuide(null);
-    editor.changed();
-  };
-  return {
-    begin(word, part) {
-      if (editor.busy || editor.tapping.active) return false;
-      held = { word, part, edit: null };
-      editor.select(word, { reveal: false, quiet: true });
-      return true;
-    },
-    move(byMs, snapping) {
-      const state = editor.history.state;
-      let guide = null;
-      const drawn = (ms) => {
-        if (!snapping || !editor.settings.snap) return Math.round(ms);
-        const found = snap(ms, timeline.onsets, timeline.pixelsPerSecond);
-        guide = found.snapped ? found.ms : null;
-        return found.ms;
-      };
-      held.edit = moveBy(state, held.word, held.part, byMs, editor.settings.ripple, drawn);
-      timeline.showGuide(guide);
-      try {
-        editor.preview = applyAll(state, [held.edit]);
-      } catch (error) {
-        if (!(error instanceof EditError)) throw error; // it goes no further; what was shown last stays
-      }
-      editor.changed();
-    },
-    drop() {
-      const { edit, word } = held;
-      over();
-      const old = editor.history.state.words[word];
-      if (edit && (edit.start_ms !== old.start || edit.end_ms !== old.end)) editor.apply("moved", [edit]);
-    },
-    cancel: over,
-    press(word) {
-      editor.select(word, { reveal: false });
-      editor.rows.focusSoon();
-      const { start } = editor.word;
-      if (start !== null && !editor.transport.playing) editor.transport.seek(start);
-    },
-    open(word) {
-      editor.select(word, { reveal: false });
-      commands.hear(editor, "word");
-    },
-  };
 }
 
 /** Control and the wheel, or two fingers on a touchpad, zoom where the pointer is. */

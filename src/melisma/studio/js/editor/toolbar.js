@@ -13,23 +13,16 @@ function button(text, title, press, name = "") {
 
 const group = (label, ...children) => h("div.ed-group", { role: "group", "aria-label": label }, ...children);
 
-/**
- * Makes the bar.
- * @param {import("./editor.js").Editor} editor
- * @returns {{element: HTMLElement, played: (ms: number) => void}}
- */
-export function toolbar(editor) {
-  const parts = {
+const SPEEDS = { 0.5: "×½", 0.75: "×¾", 1: "×1", 1.25: "×1¼", 1.5: "×1½" };
+
+/** Makes the buttons and fields. @param {import("./editor.js").Editor} editor */
+function controls(editor) {
+  const { settings } = editor;
+  return {
     play: h("button.round.primary.ed-play", { type: "button", onclick: () => commands.toggle(editor) }),
     clock: h("output.ed-clock", { "aria-label": "Position", text: "0:00.000" }),
     speed: select(
-      [
-        ["0.5", "×½"],
-        ["0.75", "×¾"],
-        ["1", "×1"],
-        ["1.25", "×1¼"],
-        ["1.5", "×1½"],
-      ],
+      Object.entries(SPEEDS).sort(([a], [b]) => a - b),
       {
         "aria-label": "Speed",
         title: "Speed (, and .)",
@@ -45,21 +38,28 @@ export function toolbar(editor) {
       {
         "aria-label": "What goes along with a word that is moved",
         title: "What goes along (R)",
-        value: editor.settings.ripple,
+        value: settings.ripple,
         onchange: (event) => editor.set({ ripple: event.target.value }),
       },
     ),
-    snap: toggleButton("Snap", "Snap to onsets (S); hold Alt for none", () =>
-      editor.set({ snap: !editor.settings.snap }),
-    ),
+    snap: toggleButton("Snap", "Snap to onsets (S); hold Alt for none", () => editor.set({ snap: !settings.snap })),
     doubt: button("", "Next doubtful word (N)", () => commands.toDoubtful(editor, 1), "doubt"),
     tap: button("Tap along", "Tap along from this word on (T)", () => editor.tapping.begin()),
     fix: button("Fix the neighbours", "Find the words anew between those that you have set (F)", () =>
       editor.neighbours.open(),
     ),
     compare: toggleButton("Compare", "Compare with another version (V)", () => editor.comparing.toggle()),
-    spectrum: toggleButton("Spectrogram", "Spectrogram (G)", () => editor.set({ spectrum: !editor.settings.spectrum })),
+    spectrum: toggleButton("Spectrogram", "Spectrogram (G)", () => editor.set({ spectrum: !settings.spectrum })),
   };
+}
+
+/**
+ * Makes the bar.
+ * @param {import("./editor.js").Editor} editor
+ * @returns {{element: HTMLElement, played: (ms: number) => void}}
+ */
+export function toolbar(editor) {
+  const parts = controls(editor);
   const view = group(
     "View",
     parts.compare,
