@@ -1,11 +1,12 @@
 """Errors as problem details (RFC 9457): from the one error tree, here and nowhere else.
 
-No path of the server, no statement of SQL and no traceback leaves: what is no MelismaError becomes "internal error",
-and the log has the rest under the same request id.
+No path of the server, no address of its database, no statement of SQL and no traceback leaves: what is no MelismaError
+becomes "internal error", and the log has the rest under the same request id.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -22,6 +23,7 @@ from melisma.server.names import without_paths
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_S = 5  # after which a database that was out of reach may be back
+_log = logging.getLogger("melisma.server")
 
 
 class Problem(BaseModel):
@@ -54,6 +56,8 @@ def facts(error: BaseException) -> dict[str, Any]:
     if isinstance(error, MelismaError):
         kind, status = kind_of(type(error)), error.http_status
         detail = without_paths(" ".join(str(error).split()))
+        if isinstance(error, StoreError):  # what drivers say behind that names servers and accounts
+            detail = detail.partition(": ")[0]
     else:
         kind, detail, status = "internal", "internal error: the service's log says more", 500
     return {
@@ -89,6 +93,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(MelismaError)
     def _known(request: Request, error: MelismaError) -> JSONResponse:
+        if isinstance(error, StoreError):
+            _log.warning("the store refused a call: %s", error)
         return answer(request, facts(error), headers_of(error))
 
     @app.exception_handler(RequestValidationError)
