@@ -125,6 +125,7 @@ def _prepare(context: Context) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StoreError(f"cannot make the data folder {folder}: {error.strerror or error}") from error
+    context.files.sweep()
     with context.files.incoming() as coming:
         coming.write(b"a test")
     context.database.ping()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -14,8 +15,8 @@ from typing import IO
 
 from melisma.core.errors import NoRoom, StoreError, TooLarge
 
+_INCOMING = "incoming"
 _ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-_STALE_S = 24 * 3600  # after which an upload that never ended is swept
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,7 @@ class FileStore:
             If more than `max_bytes` comes.
         """
         with _meaning():
-            waiting = self.folder / "incoming"
-            waiting.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor, name = tempfile.mkstemp(dir=waiting)
+            descriptor, name = self._begin()
         coming = Incoming(self, os.fdopen(descriptor, "w+b"), Path(name), max_bytes)
         try:
             yield coming
@@ -67,6 +66,28 @@ class FileStore:
             coming.close()
             with contextlib.suppress(OSError):
                 Path(name).unlink(missing_ok=True)
+
+    def sweep(self) -> int:
+        """Remove what processes that were killed have left half; return how many files. What is being written stays."""
+        n = 0
+        for path in sorted((self.folder / _INCOMING).glob("*")):
+            with contextlib.suppress(OSError), path.open("r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while who writes it lives
+                path.unlink()
+                n += 1
+        return n
+
+    def _begin(self) -> tuple[int, str]:
+        """Make a file, locked for as long as it is open: the system lets go of it when its process is killed."""
+        waiting = self.folder / _INCOMING
+        waiting.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while True:
+            descriptor, name = tempfile.mkstemp(dir=waiting)
+            with contextlib.suppress(OSError):  # a file system without locks, on which nothing is swept either
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.exists(name):  # nobody has swept it before it was locked
+                return descriptor, name
+            os.close(descriptor)
 
     def remove(self, content: str, suffix: str) -> bool:
         """Remove a file; return whether it was there."""
@@ -122,11 +143,16 @@ class Incoming:
             self._file.close()
 
 
+def for_want_of_room(error: BaseException) -> bool:
+    """Whether a disk that is full, or a quota that is used up, is why something could not be written."""
+    return any(isinstance(each, OSError) and each.errno in _ROOM for each in (error, error.__cause__))
+
+
 @contextlib.contextmanager
 def _meaning() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _ROOM:
+        if for_want_of_room(error):
             raise NoRoom("there is no room on the service's disk") from error
         raise StoreError(f"the service's files cannot be written now: {error.strerror or error}") from error
