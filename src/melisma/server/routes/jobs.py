@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from anyio import to_thread
+from anyio import sleep, to_thread
 from fastapi import APIRouter, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -19,6 +19,7 @@ from melisma.server.schemas.jobs import JobOut, JobPage
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _PING_S = 15  # comments that keep a quiet connection open
+_AGAIN_S = 1.0  # between two looks for a database that is out of reach
 _EVENTS = {
     "description": "Events `progress` with the job whenever something changes, then one `end`, and no more. "
     "Lines that begin with a colon keep the connection open.",
@@ -70,7 +71,8 @@ def get_job(context: Shared, job_id: JobId) -> JobOut:
 async def watch_job(context: Shared, job_id: JobId) -> EventSourceResponse:
     """Tell of a job as it goes on, as server-sent events, until it is over.
 
-    Whoever comes back begins with the job as it is then; the header Last-Event-ID changes nothing.
+    Whoever comes back begins with the job as it is then; the header Last-Event-ID changes nothing. While the database
+    is out of reach nothing is told, and the stream goes on when it is back.
     """
     first = await to_thread.run_sync(context.queue.get, job_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -84,14 +86,17 @@ def cancel_job(context: Shared, job_id: JobId) -> JobOut:
 
 
 async def _events(context: Context, first: Job) -> AsyncIterator[ServerSentEvent]:
-    last = first
-    try:
-        async for job in context.queue.watch(first.id):
-            last = job
-            if not job.state.over:
-                yield _event("progress", job)
-    except (NotFound, StoreError):  # removed with its song, or out of reach: the browser comes back and is told
-        return
+    last, told = first, None
+    while not last.state.over:
+        try:
+            async for last in context.queue.watch(first.id):
+                if not last.state.over and last != told:
+                    yield _event("progress", last)
+                told = last
+        except NotFound:  # removed with its song: whoever comes back is told
+            return
+        except StoreError:  # a stream that broke off now would be refused when it comes back, and then browsers give up
+            await sleep(_AGAIN_S)
     yield _event("end", last)
 
 
