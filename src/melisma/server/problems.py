@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +22,7 @@ from melisma.core.errors import MelismaError, StoreError, TooManyRequests, Unaut
 from melisma.server.names import without_paths
 
 MEDIA_TYPE = "application/problem+json"
+_SAID = 300  # characters of what a caller has sent, or of what is said of it, that an answer repeats
 RETRY_S = 5  # after which a database that was out of reach may be back
 _log = logging.getLogger("melisma.server")
 
@@ -88,6 +89,11 @@ def headers_of(error: MelismaError) -> dict[str, str]:
     return {}
 
 
+def _place(parts: Iterable[object]) -> str:
+    """Say where in a body something is; names in it are the caller's own, and may be as long as the body."""
+    return ".".join(str(part) for part in parts)[:_SAID]
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of an application with a problem."""
 
@@ -99,7 +105,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        said = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()[:5])
+        said = "; ".join(f"{_place(each['loc'])}: {each['msg'][:_SAID]}" for each in error.errors()[:5])
         found = {"type": "/problems/invalid-request", "title": "invalid request", "status": 422, "detail": said}
         return answer(request, found)
 

@@ -514,3 +514,22 @@ def test_another_process_that_saves_is_noticed(client, context, here, alignment_
     client.get(here)
     make(context, alignment_id, source=Source.USER_CORRECTED)
     assert client.get(here).headers["etag"] == '"2"'
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "a\\udfffb", "\\u0000"])
+def test_a_summary_that_no_database_can_hold_is_refused(client, alignment_id, text):
+    body = f'{{"version": 1, "summary": "{text}", "edits": [{{"op": "confirm", "words": [0, 1]}}]}}'
+    path = f"/v1/alignments/{alignment_id}/words"
+    answer = client.patch(path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["detail"].startswith("body.summary: ")
+    assert client.get(f"/v1/alignments/{alignment_id}/info").json()["version"] == 1
+
+
+def test_an_answer_repeats_little_of_what_was_sent(client, alignment_id):
+    edits = [{"op": "x" * 100_000, "word": 0}]
+    for body in ({"version": 1, "x" * 100_000: 1, "edits": edits}, {"version": 1, "edits": edits}):
+        answer = client.patch(f"/v1/alignments/{alignment_id}/words", json=body)
+        assert answer.status_code == 422
+        assert "xxx" in answer.json()["detail"]
+        assert len(answer.content) < 4000

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 
-def _no_nul(text: str) -> str:
+def _storable(text: str) -> str:
+    """Refuse what a database or an answer cannot hold: a NUL, and half of a character that takes two."""
     if "\0" in text:
         raise ValueError("the text holds a NUL")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError("the text holds half a character")
     return text
 
 
@@ -19,7 +22,7 @@ def spelt(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
+Text = Annotated[str, AfterValidator(_storable)]
 Name = Annotated[Text, Field(max_length=300)]
 Moment = Annotated[datetime, PlainSerializer(spelt, return_type=str)]
 EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
