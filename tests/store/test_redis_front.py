@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -69,7 +70,7 @@ def test_nothing_is_found_of_a_barred_track(front, entry):
     assert front.find(Track("c", "d"), [entry.key]) == entry  # the bar is of one track only
 
 
-@pytest.mark.parametrize("junk", [b"junk", b"\x00" * 1000, b"{}", payload.zlib.compress(b"{}")])
+@pytest.mark.parametrize("junk", [b"junk", b"\x00" * 1000, b"{}", zlib.compress(b"{}")])
 def test_what_is_no_entry_is_refused(front, client, entry, junk):
     client.set(f"{PREFIX}:entry:{entry.digest}", junk)
     with pytest.raises(DamagedEntry):
