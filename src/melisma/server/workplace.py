@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from melisma.core.errors import StoreError
+from melisma.core.errors import NoRoom, OutputError, StoreError
 from melisma.server.context import Context
-from melisma.store.service.files import Stored
+from melisma.store.service.files import Stored, for_want_of_room
 
 _ABANDONED_S = 24 * 3600  # longer than any job of ours runs
 _BLOCK = 1 << 20  # bytes
+_FULL = "there is no room on the service's disk"
 
 
 @contextlib.contextmanager
@@ -24,7 +25,7 @@ def workplace(context: Context) -> Iterator[Path]:
     Raises
     ------
     StoreError
-        If it cannot be made.
+        If it cannot be made; NoRoom where that, or anything within the block, fails because the disk is full.
     """
     root = context.settings.data / "work"
     try:
@@ -32,9 +33,16 @@ def workplace(context: Context) -> Iterator[Path]:
         _sweep(root)
         folder = tempfile.TemporaryDirectory(dir=root, ignore_cleanup_errors=True)
     except OSError as error:
+        if for_want_of_room(error):
+            raise NoRoom(_FULL) from error
         raise StoreError(f"the service's files cannot be written now: {error.strerror or error}") from error
     with folder as name:
-        yield Path(name)
+        try:
+            yield Path(name)
+        except (OSError, OutputError) as error:
+            if for_want_of_room(error):
+                raise NoRoom(_FULL) from error
+            raise
 
 
 def keep(context: Context, path: Path, suffix: str) -> Stored:

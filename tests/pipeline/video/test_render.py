@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from melisma.core.errors import (
 from melisma.core.records import BACKING
 from melisma.formats.karaoke_script import Colours
 from melisma.pipeline.video import encode
+from melisma.pipeline.video import render as rendering
 from melisma.pipeline.video.config import Container, VideoConfig
 from melisma.pipeline.video.render import render
 
@@ -110,8 +112,6 @@ def test_sound_and_pictures_last_as_long_as_the_recording(video, sound):
 
 
 def test_webm_is_vp9_and_opus(song, sound, tmp_path, look):
-    from dataclasses import replace
-
     made = render(song, sound, tmp_path / "out.webm", replace(SMALL, container=Container.WEBM))
     found = probe(made.path)
     assert {stream["codec_name"] for stream in found["streams"]} <= {"vp9", "vp8", "opus", "vorbis"}
@@ -125,8 +125,6 @@ def test_webm_is_vp9_and_opus(song, sound, tmp_path, look):
 
 def test_a_picture_stands_behind_the_words(song, sound, tmp_path, look):
     pytest.importorskip("PIL")
-    from dataclasses import replace
-
     from PIL import Image
 
     Image.new("RGB", (200, 400), "#8040c0").save(tmp_path / "ground.png")
@@ -215,8 +213,6 @@ def running_in(folder):
 
 
 def test_what_takes_too_long_is_ended(song, sound, tmp_path):
-    from dataclasses import replace
-
     with pytest.raises(EngineTimeout, match="took longer than 0 s"):
         render(song, sound, tmp_path / "out.mp4", replace(SMALL, time_limit_s=0.001))
     assert [path.name for path in tmp_path.iterdir()] == ["song.flac"]
@@ -260,8 +256,6 @@ def test_letters_that_no_font_has_are_told(sound, tmp_path, look, monkeypatch):
 
 
 def test_a_font_that_is_not_installed_is_refused(song, sound, tmp_path):
-    from dataclasses import replace
-
     for name in ("No Such Font", "/etc/passwd", "Sans,80,&H0", "http://x/font.ttf"):
         with pytest.raises((UnknownName, InputError)):
             render(song, sound, tmp_path / "out.mp4", replace(SMALL, font=name))
@@ -293,6 +287,18 @@ def test_an_ffmpeg_that_fails_is_a_sentence(song, sound, tmp_path, monkeypatch):
     with pytest.raises(EngineFailed, match="ffmpeg could not make the video"):
         render(song, sound, tmp_path / "out.mp4", SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["song.flac"]
+
+
+@pytest.mark.parametrize("container", [Container.MP4, Container.WEBM])
+def test_a_disk_without_room_is_a_sentence_though_ffmpeg_may_call_it_success(
+    song, sound, tmp_path, monkeypatch, container
+):
+    command = rendering._command
+    monkeypatch.setattr(rendering, "_command", lambda *given: [*command(*given)[:-1], "/dev/full"])
+    out = tmp_path / f"out.{container.value}"
+    with pytest.raises(OutputError, match="there is no room for the video on the disk"):
+        render(song, sound, out, replace(SMALL, container=container))
+    assert not out.exists()
 
 
 def test_a_worker_that_is_killed_leaves_no_ffmpeg_behind(song, tmp_path):

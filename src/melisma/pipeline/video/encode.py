@@ -7,6 +7,8 @@ pipe. What somebody uploaded it never opens, so that the sound is on the clock t
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import re
 import subprocess
 import tempfile
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from melisma.audio import ffmpeg
-from melisma.core.errors import EngineFailed, EngineTimeout, MissingDependency
+from melisma.core.errors import EngineFailed, EngineTimeout, MissingDependency, OutputError
 from melisma.core.records import Float32
 from melisma.core.settings import n_threads
 from melisma.pipeline.video.config import Container
@@ -29,6 +31,8 @@ _ASKED_WITHIN_S = 20
 _ENCODER = re.compile(r"^ [VA][A-Z.]{5} ([\w-]+)", re.MULTILINE)
 _FILTER = re.compile(r"^ [A-Z.]{3} ([\w-]+)", re.MULTILINE)
 _LAST_BYTES = 4096
+_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_UNWRITTEN = re.compile(r"^Error (writing trailer|closing file)", re.MULTILINE)  # which ffmpeg counts as success
 
 # Encoders by preference, each with what it needs to be good and quick with letters on a still ground.
 _VIDEO: dict[Container, tuple[tuple[str, tuple[str, ...]], ...]] = {
@@ -152,6 +156,8 @@ def run(command: list[str], folder: Path, sound: Sound, progress: Callable[[floa
         If it takes longer, or hangs.
     EngineFailed
         If it fails.
+    OutputError
+        If the disk is full.
     """
     with tempfile.TemporaryFile() as log:
         try:
@@ -163,12 +169,18 @@ def run(command: list[str], folder: Path, sound: Sound, progress: Callable[[floa
         with _Watch(process, time_limit_s) as watch, _Feeder(process, sound) as feeder:
             _report(process, sound.duration_s, progress, watch)
             process.wait()
+        said = _end_of(log)
+        for number in _ROOM:
+            if os.strerror(number) in said:
+                raise OutputError("there is no room for the video on the disk") from OSError(
+                    number, os.strerror(number)
+                )
         if feeder.error is not None:
             raise feeder.error
         if watch.why:
             raise EngineTimeout(f"ffmpeg {watch.why}, and was ended: a smaller or slower video takes less")
-        if process.returncode:
-            raise EngineFailed(f"ffmpeg could not make the video: {_last_line(log)}")
+        if process.returncode or _UNWRITTEN.search(said):
+            raise EngineFailed(f"ffmpeg could not make the video: {_last_line(said)}")
 
 
 def _report(
@@ -281,8 +293,12 @@ def command(found: Encoders, *, picture: bool, size: tuple[int, int], fps: int, 
     ]
 
 
-def _last_line(log: IO[bytes]) -> str:
+def _end_of(log: IO[bytes]) -> str:
     log.seek(0, 2)
     log.seek(max(0, log.tell() - _LAST_BYTES))
-    lines = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    return log.read().decode("utf-8", "replace")
+
+
+def _last_line(said: str) -> str:
+    lines = [line for line in said.splitlines() if line.strip()]
     return lines[-1].strip()[:200] if lines else "it gave no reason"
