@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from melisma.aligner import refine
 from melisma.audio.separation import choose
-from melisma.core.errors import InputError
+from melisma.core.errors import InputError, StoreError
 from melisma.pipeline import lyrics as lyrics_files
 from melisma.pipeline import tiers
 from melisma.pipeline.settings import RouterSettings
@@ -105,8 +107,29 @@ def keep(session: Session, taken: Taken) -> tuple[Song, bool]:
     """Keep a song, its file in the same transaction: who deletes the same meanwhile is waited for."""
     song, made = songs.add(session, taken.recording, taken.names)
     if taken.incoming is not None:
+        songs.hold_file(session, taken.recording.content)
         taken.incoming.keep(song.recording.suffix)
     return song, made
+
+
+@contextlib.contextmanager
+def or_nothing(context: Context, taken: Taken | None) -> Iterator[None]:
+    """Let go of the file that the block has kept, where its song could not be written down."""
+    try:
+        yield
+    except Exception:
+        if taken is not None and taken.incoming is not None:
+            with contextlib.suppress(StoreError):  # then it is swept a day later
+                _let_go(context, taken.recording)
+        raise
+
+
+def _let_go(context: Context, recording: Recording) -> None:
+    """Remove a file unless something is made of it, as it is if the answer of the database alone was lost."""
+    with context.database.begin() as session:
+        songs.hold_file(session, recording.content)
+        for content, suffix in songs.unused_files(session, {(recording.content, recording.suffix)}):
+            context.files.remove(content, suffix)
 
 
 def song_names(context: Context, given: Names) -> Names:

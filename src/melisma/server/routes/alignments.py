@@ -121,7 +121,8 @@ def _ask(context: Context, who: Who, key: str | None, wish: AlignmentWish, taken
         job = asking.ask_for_alignment(context, session, song, Wish(sung, options, wish.priority), who)
         return _accepted(job)
 
-    return idempotency.once(context, call, work)
+    with asking.or_nothing(context, taken):
+        return idempotency.once(context, call, work)
 
 
 @router.get("", summary="List alignments", response_model=AlignmentPage, responses=errors())

@@ -96,7 +96,8 @@ def _keep(context: Context, owner: str, key: str | None, taken: Taken, given: Na
         body = _shown(session, [song], with_lyrics=True)[0]
         return Answer(201 if made else 200, body.model_dump(mode="json"), body.links.self)
 
-    return idempotency.once(context, call, work)
+    with asking.or_nothing(context, taken):
+        return idempotency.once(context, call, work)
 
 
 @router.get("", summary="List songs", response_model=SongPage, responses=errors())

@@ -101,7 +101,8 @@ def _ask(context: Context, who: Who, key: str | None, wish: TranscriptionWish, t
         body = JobOut.of(job)
         return Answer(202, body.model_dump(mode="json"), body.links.self, job)
 
-    return idempotency.once(context, call, work)
+    with asking.or_nothing(context, taken):
+        return idempotency.once(context, call, work)
 
 
 def _check(engine: str) -> None:

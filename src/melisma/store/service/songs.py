@@ -274,6 +274,17 @@ def remove(session: Session, song_id: str) -> Removed:
     return Removed(song, used, tuple(sorted(sounds - kept)))
 
 
+def hold_file(session: Session, content: str) -> None:
+    """Wait for whoever keeps or lets go of a file of this content; who comes later waits for this transaction.
+
+    On SQLite, which has one writer at a time, that is so anyway.
+    """
+    from sqlalchemy import func, select
+
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(int(content[:15], 16))))
+
+
 def unused_files(session: Session, files: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return those of some files, by content and suffix, that no song and no export is made of."""
     from sqlalchemy import select
