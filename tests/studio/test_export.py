@@ -75,7 +75,7 @@ def test_every_format_of_the_service_is_offered(visit, studio, made_song):
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not on the path (apt install ffmpeg)")
-def test_a_film_is_made_followed_and_taken_home(visit, working, made_song, tmp_path):
+def test_a_video_is_made_followed_and_taken_home(visit, working, made_song, tmp_path):
     from PIL import Image
 
     song_id, _ = aligned(working, made_song)
@@ -88,9 +88,9 @@ def test_a_film_is_made_followed_and_taken_home(visit, working, made_song, tmp_p
     page.get_by_label("Pictures").select_option("24")
     page.get_by_label("Sung", exact=True).fill("#00ff00")
     page.get_by_label("Picture behind the words").set_input_files(picture)
-    page.get_by_role("button", name="Make the film").click()
-    expect(page.get_by_role("progressbar", name="The film")).to_be_visible()
-    link = page.get_by_role("link", name="Download the film")
+    page.get_by_role("button", name="Make the video").click()
+    expect(page.get_by_role("progressbar", name="The video")).to_be_visible()
+    link = page.get_by_role("link", name="Download the video")
     expect(link).to_be_visible(timeout=JOB_MS)
     name, content = saved(page, link.click)
     assert name == "Nobody - Night.webm"
@@ -98,23 +98,23 @@ def test_a_film_is_made_followed_and_taken_home(visit, working, made_song, tmp_p
     request = working.call("GET", "jobs")["items"][0]
     assert request["kind"] == "video"
     page.reload()
-    films = page.get_by_role("link", name=re.compile("^WEBM, "))
-    expect(films).to_have_count(1)
+    videos = page.get_by_role("link", name=re.compile("^WEBM, "))
+    expect(videos).to_have_count(1)
     page.get_by_role("button", name=re.compile("^Delete WEBM")).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(films).to_have_count(0)
+    expect(videos).to_have_count(0)
 
 
-def test_a_film_that_cannot_be_is_refused_in_a_sentence(visit, studio, made_song, tmp_path):
+def test_a_video_that_cannot_be_is_refused_in_a_sentence(visit, studio, made_song, tmp_path):
     song_id, _ = studio.add_aligned(made_song, title="Night")
     page = visit(studio, expected=["status of 415", "status of 422"]).page
     page.goto(f"{studio.url}/studio/#/songs/{song_id}/export")
     bad = tmp_path / "sea.png"
     bad.write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
     page.get_by_label("Picture behind the words").set_input_files(bad)
-    page.get_by_role("button", name="Make the film").click()
+    page.get_by_role("button", name="Make the video").click()
     expect(page.get_by_role("alert")).to_contain_text("The picture is neither PNG nor JPEG nor WebP")
-    expect(page.get_by_role("button", name="Make the film")).to_be_enabled()
+    expect(page.get_by_role("button", name="Make the video")).to_be_enabled()
 
 
 def aligned(studio, made) -> tuple[str, str]:

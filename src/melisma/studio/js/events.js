@@ -138,7 +138,7 @@ class Watch {
 const STAGES = {
   queued: "Waiting its turn", "find lyrics": "Looking for lyrics", decode: "Reading the recording",
   separate: "Parting voice and music", listen: "Listening", align: "Finding each word", save: "Saving",
-  encode: "Writing the film",
+  encode: "Writing the video",
 };
 
 /** @param {{state: string, stage?: string|null}} job @returns {string} What it does now, in a few words. */

@@ -1,4 +1,4 @@
-/** Taking the karaoke home: every format that the service writes, and a film. */
+/** Taking the karaoke home: every format that the service writes, and a video. */
 import { fullTitle, h, icon, titleOf } from "../dom.js";
 import { loadStyle } from "../style.js";
 import { VideoForm } from "./video.js";
@@ -9,9 +9,9 @@ const USES = {
   json: ["Melisma JSON", "Everything, to the millisecond; can be read back."],
   lrc: ["LRC", "Lines with times, for music players."],
   elrc: ["Enhanced LRC", "Words with times, for music players."],
-  srt: ["SRT", "Subtitles for nearly every film player."],
+  srt: ["SRT", "Subtitles for nearly every video player."],
   vtt: ["WebVTT", "Subtitles for the web, with words that light up."],
-  ass: ["ASS", "Subtitles with karaoke fill, for mpv, VLC and film editors."],
+  ass: ["ASS", "Subtitles with karaoke fill, for mpv, VLC and video editors."],
   ttml: ["TTML", "Timed text for television and streaming."],
   textgrid: ["TextGrid", "Tiers for Praat and phonetics."],
   ultrastar: ["UltraStar", "Songs for UltraStar and its kin."],
@@ -30,11 +30,11 @@ export async function mount(container, { api, songId, service, signal }) {
   }
   const { formats } = await api.get("formats", { signal });
   container.append(head(song), downloads(api, alignment, formats));
-  const section = h("section.export-part", { "aria-labelledby": "film-title" },
-    h("h2", { id: "film-title", text: "A film" }));
+  const section = h("section.export-part", { "aria-labelledby": "video-title" },
+    h("h2", { id: "video-title", text: "A karaoke video" }));
   container.append(section);
   if (!service.video) {
-    section.append(h("p.notice", { text: "Films need ffmpeg, which is not installed where the service runs." }));
+    section.append(h("p.notice", { text: "Videos need ffmpeg, which is not installed where the service runs." }));
     return undefined;
   }
   const form = new VideoForm({ api, song, signal });

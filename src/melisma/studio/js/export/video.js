@@ -1,4 +1,4 @@
-/** The form that asks for a karaoke film, and its job until the film can be taken home. */
+/** The form that asks for a karaoke video, and its job until the video can be taken home. */
 import { dateOf, field, h, icon, iconButton, select, sizeOf, titleOf } from "../dom.js";
 import { isOver, jobOver, reasonOf, stageName } from "../events.js";
 import { announce, complain, confirm, troubleNotice } from "../messages.js";
@@ -18,15 +18,15 @@ export class VideoForm {
   /** @param {{api: any, song: any, signal: AbortSignal}} options */
   constructor({ api, song, signal }) {
     Object.assign(this, { api, song, signal });
-    this.made = h("div.film-made", { "aria-live": "polite" });
-    this.films = h("div.films");
+    this.made = h("div.video-made", { "aria-live": "polite" });
+    this.videos = h("div.videos");
     this.fields = this.makeFields();
-    this.preview = h("div.film-preview", { "aria-hidden": "true" },
+    this.preview = h("div.video-preview", { "aria-hidden": "true" },
       h("p", {}, h("span.sung", { text: "What was sung " }), h("span", { text: "and what comes" })),
       h("p.backing", { text: "(and the others)" }));
-    this.send = h("button.primary", { type: "submit" }, icon("export"), "Make the film");
-    const form = /** @type {HTMLFormElement} */ (h("form.film", {}, h("div.film-fields", {}, ...this.rows()),
-      h("div.film-side", {}, this.preview, h("div.buttons", {}, this.send), this.made, this.films)));
+    this.send = h("button.primary", { type: "submit" }, icon("export"), "Make the video");
+    const form = /** @type {HTMLFormElement} */ (h("form.video", {}, h("div.video-fields", {}, ...this.rows()),
+      h("div.video-side", {}, this.preview, h("div.buttons", {}, this.send), this.made, this.videos)));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.ask();
@@ -67,7 +67,7 @@ export class VideoForm {
     ];
   }
 
-  /** Fills what the service has to be asked for, and picks up a film that is being made. */
+  /** Fills what the service has to be asked for, and picks up a video that is being made. */
   async begin() {
     const job = this.song.job;
     if (job?.kind === "video" && !isOver(job)) this.follow(job);
@@ -84,17 +84,17 @@ export class VideoForm {
 
   paintPreview() {
     const { style } = this.preview;
-    for (const key of Object.keys(COLOURS)) style.setProperty(`--film-${key}`, this.fields[key].value);
-    style.setProperty("--film-background", this.fields.background.value);
-    style.setProperty("--film-dim", `${100 * Number(this.fields.dim.value)}%`);
+    for (const key of Object.keys(COLOURS)) style.setProperty(`--video-${key}`, this.fields[key].value);
+    style.setProperty("--video-background", this.fields.background.value);
+    style.setProperty("--video-dim", `${100 * Number(this.fields.dim.value)}%`);
     const [width, height] = this.fields.size.value.split("x");
-    style.setProperty("--film-shape", `${width} / ${height}`);
+    style.setProperty("--video-shape", `${width} / ${height}`);
     const file = this.fields.picture.files?.[0];
     if (file === this.shown) return;
     this.shown = file;
     if (this.pictureUrl) URL.revokeObjectURL(this.pictureUrl);
     this.pictureUrl = file ? URL.createObjectURL(file) : "";
-    style.setProperty("--film-picture", file ? `url("${this.pictureUrl}")` : "none");
+    style.setProperty("--video-picture", file ? `url("${this.pictureUrl}")` : "none");
   }
 
   /** @returns {Record<string, unknown>} What was chosen, as the service reads it. */
@@ -133,10 +133,10 @@ export class VideoForm {
     return this.api.upload(path, form);
   }
 
-  /** Shows a film's job until it is over. @param {any} job */
+  /** Shows a video's job until it is over. @param {any} job */
   async follow(job) {
     this.send.setAttribute("disabled", "");
-    const bar = /** @type {HTMLProgressElement} */ (h("progress", { max: 100, "aria-label": "The film" }));
+    const bar = /** @type {HTMLProgressElement} */ (h("progress", { max: 100, "aria-label": "The video" }));
     const [stage, percent] = [h("span"), h("span", { "aria-hidden": "true" })];
     const cancel = h("button.link", { type: "button", text: "Cancel" });
     cancel.addEventListener("click", () => this.api.post(`jobs/${job.id}/cancel`).catch(complain));
@@ -159,37 +159,38 @@ export class VideoForm {
   /** @param {any} job - That is over. */
   show(job) {
     if (job.state !== "done") {
-      const why = job.state === "cancelled" ? "The film was cancelled." : `No film: ${reasonOf(job)}`;
+      const why = job.state === "cancelled" ? "The video was cancelled." : `No video: ${reasonOf(job)}`;
       this.made.replaceChildren(troubleNotice(why));
       return;
     }
     const href = this.api.url(`videos/${job.result.video_id}`);
     const warnings = (job.result.warnings ?? []).map((/** @type {string} */ text) => h("p.notice.warning", { text }));
-    const link = h("a.button.primary", { href, download: true }, icon("export"), "Download the film");
+    const link = h("a.button.primary", { href, download: true }, icon("export"), "Download the video");
     this.made.replaceChildren(link, ...warnings);
-    announce(`The film of ${titleOf(this.song)} is ready`);
+    announce(`The video of ${titleOf(this.song)} is ready`);
     this.list().catch(complain);
   }
 
-  /** Shows the films that there are. */
+  /** Shows the videos that there are. */
   async list() {
     const { items } = await this.api.get(`alignments/${this.song.alignment.id}/videos`, { signal: this.signal });
-    const rows = items.map((/** @type {any} */ film) => this.row(film));
-    this.films.replaceChildren(...(rows.length ? [h("h3", { text: "Films made before" }), h("ul", {}, ...rows)] : []));
+    const rows = items.map((/** @type {any} */ video) => this.row(video));
+    const parts = rows.length ? [h("h3", { text: "Videos made before" }), h("ul", {}, ...rows)] : [];
+    this.videos.replaceChildren(...parts);
   }
 
-  /** @param {any} film */
-  row(film) {
-    const kind = film.media_type.split("/").pop().toUpperCase();
-    const name = `${kind}, ${sizeOf(film.size_bytes)}, ${dateOf(film.created_at)}`;
+  /** @param {any} video */
+  row(video) {
+    const kind = video.media_type.split("/").pop().toUpperCase();
+    const name = `${kind}, ${sizeOf(video.size_bytes)}, ${dateOf(video.created_at)}`;
     const gone = async () => {
-      const question = { title: "Delete this film?", text: `${name} is removed for good.`, action: "Delete" };
+      const question = { title: "Delete this video?", text: `${name} is removed for good.`, action: "Delete" };
       if (!(await confirm(question))) return;
-      await this.api.remove(`videos/${film.id}`);
+      await this.api.remove(`videos/${video.id}`);
       this.made.replaceChildren();
       await this.list();
     };
-    return h("li", {}, h("a", { href: this.api.url(`videos/${film.id}`), download: true, text: name }),
+    return h("li", {}, h("a", { href: this.api.url(`videos/${video.id}`), download: true, text: name }),
       iconButton("delete", `Delete ${name}`, { onclick: () => gone().catch(complain) }));
   }
 }

@@ -91,7 +91,7 @@ export async function editDetails(song) {
 export async function deleteSong(song) {
   const sure = await confirm({
     title: `Delete ${fullTitle(song)}?`,
-    text: "The recording, its words with every correction, and its films are removed from the service for good.",
+    text: "The recording, its words with every correction, and its videos are removed from the service for good.",
     action: "Delete",
   });
   if (sure) await api.remove(`songs/${song.id}`);

@@ -8,11 +8,11 @@ import { alignSong, deleteSong, editDetails, regenerate } from "./actions.js";
 const DOUBT_BELOW = 0.5; // the mean confidence under which a song is worth a second look
 
 const KINDS = {
-  align: "Aligning", realign: "Re-aligning", transcribe: "Writing down", video: "Making the film", stems: "Separating",
+  align: "Aligning", realign: "Re-aligning", transcribe: "Writing down", video: "Making the video", stems: "Separating",
 };
 const FAILED = {
   align: "These words could not be put on the timeline.", realign: "The words could not be aligned again.",
-  transcribe: "The recording could not be written down.", video: "The film could not be made.",
+  transcribe: "The recording could not be written down.", video: "The video could not be made.",
   stems: "Voice and music could not be separated.",
 };
 
