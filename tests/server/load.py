@@ -38,6 +38,7 @@ class Load:
     """Some users at once, from when they are started to when they have ended."""
 
     service: Service
+    number: int  # another one brings other songs
     users: list[User] = field(default_factory=list)
     phase: str = "before"
     ending: threading.Event = field(default_factory=threading.Event)
@@ -67,8 +68,9 @@ class User(threading.Thread):
     """Somebody with one alignment to correct, and songs to bring."""
 
     def __init__(self, n: int, load: Load, alignment_id: str, audio: bytes, lyrics: str) -> None:
-        super().__init__(name=f"user-{n}", daemon=True)
+        super().__init__(daemon=True)
         self._n, self._load, self.alignment_id = n, load, alignment_id
+        self.name = f"user{load.number}{chr(ord('a') + n)}"  # one word, to be searched
         self._audio, self._lyrics = audio, lyrics
         self._client = load.service.client()
         self._version = 1
@@ -104,9 +106,9 @@ class User(threading.Thread):
             time.sleep(5 * _PAUSE_S)
 
     def _upload(self, turn: int) -> None:
-        title = f"song {turn} of user {self._n}"
-        audio = {"audio": (f"{title}.wav", wav(0.5, seed=1000 * (self._n + 1) + turn))}
-        key = {"Idempotency-Key": f"upload-{self._n}-{turn}"}
+        title = f"song {turn} of {self.name}"
+        audio = {"audio": (f"{title}.wav", wav(0.5, seed=self._number(turn)))}
+        key = {"Idempotency-Key": f"upload-{self._number(turn)}"}
         song = self._call("upload", "POST", "/v1/songs", files=audio, data={"title": title}, headers=key).json()
         assert song["title"] == title
         self.songs[song["id"]] = title
@@ -114,7 +116,7 @@ class User(threading.Thread):
     def _ask(self, turn: int) -> None:
         if len(self.jobs) >= _MOST_ASKED:
             return
-        n = 1000 * (self._n + 1) + turn
+        n = self._number(turn)
         form = {"files": {"audio": ("asked.wav", song_of(n, self._audio))}, "data": {"lyrics": self._lyrics}}
         job = self._call("ask", "POST", "/v1/alignments", headers={"Idempotency-Key": f"ask-{n}"}, **form).json()
         self.jobs[job["id"]] = job["alignment_id"]
@@ -124,12 +126,15 @@ class User(threading.Thread):
         assert len(found["words"]) == len(self._lyrics.split())
 
     def _look(self, turn: int) -> None:
-        found = self._call("look", "GET", "/v1/songs", params={"search": f"of user {self._n}", "limit": 200}).json()
-        assert {song["id"] for song in found["items"]} >= set(list(self.songs)[-200:])
+        found = self._call("look", "GET", "/v1/songs", params={"search": self.name, "limit": 200}).json()
+        assert [song["id"] for song in found["items"]] == list(self.songs)[::-1][:200]
+
+    def _number(self, turn: int) -> int:
+        return (100 * self._load.number + self._n) * MOST_CALLS + turn
 
     def _correct(self, turn: int) -> None:
         """Save; what was refused for want of the database may have been kept all the same, if that went at the end."""
-        summary = f"turn {turn} of user {self._n}"
+        summary = f"turn {turn} of {self.name}"
         words = {"version": self._version, "edits": [{"op": "confirm", "words": [0, 1]}], "summary": summary}
         before = len(self.calls)
         answer = self._call("correct", "PATCH", f"/v1/alignments/{self.alignment_id}/words", json=words)

@@ -97,11 +97,14 @@ def everything_is_there(client: httpx.Client, load: Load) -> None:
     for user in load.users:
         for song_id, title in user.songs.items():
             assert client.get(f"/v1/songs/{song_id}").json()["title"] == title
-        assert len(set(user.songs)) == len(user.songs)
+        listed = client.get("/v1/songs", params={"search": user.name, "limit": 200}).json()
+        assert [song["id"] for song in listed["items"]] == list(user.songs)[::-1][:200]
         for job_id, alignment_id in user.jobs.items():
             job = over(client, job_id)
             assert (job["state"], job["alignment_id"]) == ("done", alignment_id), job
             assert [each["version"] for each in versions(client, alignment_id)] == [1]
+            jobs = client.get("/v1/jobs", params={"song_id": job["song_id"]}).json()["items"]
+            assert [each["id"] for each in jobs] == [job_id]
         history = versions(client, user.alignment_id)
         assert [each["version"] for each in history] == list(range(1, len(history) + 1))
         assert {each["version"]: each["summary"] for each in history[1:]} == user.saved
@@ -120,9 +123,9 @@ def reached(load: Load, phase: str, kinds: set[str], *statuses: int) -> None:
 
 
 @contextlib.contextmanager
-def under_load(service: Service, alignment_ids: list[str], audio: bytes, lyrics: str):
+def under_load(service: Service, number: int, alignment_ids: list[str], audio: bytes, lyrics: str):
     """Have users at work during the block, and their work held to what they were told behind it."""
-    load = Load(service)
+    load = Load(service, number)
     load.begin(alignment_ids, audio, lyrics)
     try:
         yield load
@@ -161,7 +164,7 @@ def test_redis_goes_and_comes_back_under_calls_and_nobody_notices(on_servers, su
     service, _ = on_servers
     with service.client() as client:
         ids = aligned(client, range(N_USERS), *sung[0])
-        with under_load(service, ids, *sung[0]) as load:
+        with under_load(service, 1, ids, *sung[0]) as load:
             reached(load, "before", KINDS, 200, 201)
             redis_process.stop()
             try:
@@ -180,13 +183,16 @@ def test_redis_goes_and_comes_back_under_calls_and_nobody_notices(on_servers, su
         assert {status for user in load.users for *_, status in user.calls} <= {200, 201, 202}
         assert over(client, job["id"])["state"] == "done"
         everything_is_there(client, load)
+        with redis_process.frozen():  # which takes connections and answers nothing
+            job = asked(client, 101, *sung[0])
+        assert over(client, job["id"])["state"] == "done"
 
 
 def test_postgresql_goes_and_comes_back_under_calls_and_nothing_is_lost(on_servers, sung, postgres):
     service, worker = on_servers
     with service.client() as client:
         ids = aligned(client, range(200, 200 + N_USERS), *sung[0])
-        with under_load(service, ids, *sung[0]) as load:
+        with under_load(service, 2, ids, *sung[0]) as load:
             reached(load, "before", {*KINDS, "ask"}, 200, 201, 202)
             worker.pause()  # so that what is watched is not over before PostgreSQL goes
             try:
@@ -210,6 +216,20 @@ def test_postgresql_goes_and_comes_back_under_calls_and_nothing_is_lost(on_serve
         events = watcher.finished()
         assert ([name for name, _ in events][-1], events[-1][1]["state"]) == ("end", "done"), events
         assert worker.alive
+
+
+def test_calls_wait_for_a_postgresql_that_hangs_and_are_answered_then(on_servers, sung, postgres):
+    service, _ = on_servers
+    with service.client() as client, ThreadPoolExecutor(4) as pool:
+        (alignment_id,) = aligned(client, range(350, 351), *sung[0])
+        save = {"version": 1, "edits": [{"op": "confirm", "words": [0, 1]}], "summary": "while it hangs"}
+        with postgres.frozen():
+            waiting = [pool.submit(client.get, f"/v1/alignments/{alignment_id}") for _ in range(3)]
+            waiting.append(pool.submit(client.patch, f"/v1/alignments/{alignment_id}/words", json=save))
+            assert client.get("/healthz").status_code == 200
+            assert not any(call.done() for call in waiting)
+        assert [call.result().status_code for call in waiting] == [200] * 4
+        assert [each["version"] for each in versions(client, alignment_id)] == [1, 2]
 
 
 @pytest.mark.parametrize("where", ["on_files", "on_servers"])
@@ -295,8 +315,13 @@ def half_sent(service: Service, body: bytes, boundary: str, key: str):
         yield connection
 
 
-def test_a_service_killed_during_uploads_and_corrections_leaves_nothing_half(tmp_path, sung):
-    environ = environment(tmp_path / "data")
+@pytest.mark.parametrize("deployment", ["files", "servers"])
+def test_a_service_killed_during_uploads_and_corrections_leaves_nothing_half(deployment, tmp_path, sung, request):
+    said = {}
+    if deployment == "servers":
+        said["MELISMA_DATABASE_URL"] = request.getfixturevalue("postgres").new("served")
+        said["MELISMA_QUEUE_REDIS_URL"] = request.getfixturevalue("redis_url")
+    environ = environment(tmp_path / "data", **said)
     incoming = tmp_path / "data" / "files" / "incoming"
     (audio, lyrics), recording = sung[0], wav(30.0, seed=9)
     request = httpx.Request("POST", "http://x/", files={"audio": ("half.wav", recording)})
