@@ -126,6 +126,48 @@ def test_a_token_lets_in_and_out(visit, guarded, made_song):
     expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
 
 
+def test_signing_out_has_room_on_a_phone(visit, guarded):
+    page = visit(guarded, expected=["status of 401"], width=360, height=740).page
+    page.goto(f"{guarded.url}/studio/")
+    page.get_by_label("API token").fill(guarded.token)
+    page.keyboard.press("Enter")
+    leave = page.get_by_role("button", name="Sign out")
+    expect(leave).to_be_visible()
+    expect(page.get_by_role("link", name="Melisma")).to_be_visible()
+    box, line = leave.bounding_box(), page.get_by_role("link", name="Engines").bounding_box()
+    assert box["x"] >= line["x"] + line["width"]
+    assert box["x"] + box["width"] <= 360
+    lines = "const all = document.createRange(); all.selectNodeContents(it); return all.getClientRects().length;"
+    assert leave.evaluate(f"(it) => {{ {lines} }}") == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_page_that_takes_its_time_says_that_it_is_loading(visit, studio, made_song):
+    song_id, _ = studio.add_aligned(made_song, title="Night")
+    page = visit(studio).page
+    waiting = []
+    page.route(f"**/v1/songs/{song_id}", lambda route: route.continue_() if waiting else waiting.append(route))
+    with page.expect_request(f"**/v1/songs/{song_id}"):
+        page.goto(f"{studio.url}/studio/#/songs/{song_id}/edit")
+    expect(page.get_by_text("Loading…")).to_be_visible()
+    expect(page.get_by_text("Loading…")).to_have_css("opacity", "1")
+    waiting[0].continue_()
+    expect(page.get_by_role("heading", name="Night")).to_be_visible()
+    expect(page.get_by_text("Loading…")).to_have_count(0)
+
+
+def test_a_pressed_button_can_be_read_while_the_pointer_is_on_it(visit, studio, made_song):
+    song_id, _ = studio.add_aligned(made_song, title="Night")
+    page = visit(studio, reduced_motion="reduce").page
+    page.goto(f"{studio.url}/studio/#/songs/{song_id}/edit")
+    snap = page.get_by_role("button", name="Snap")
+    expect(snap).to_have_attribute("aria-pressed", "true")
+    colours = "(it) => [getComputedStyle(it).color, getComputedStyle(it).backgroundColor]"
+    before = snap.evaluate(colours)
+    snap.hover()
+    assert snap.evaluate(colours) == before
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read_in_every_colour_that_a_song_brings(visit, studio, scheme):
     page = visit(studio, color_scheme=scheme).page

@@ -47,7 +47,8 @@ async function show() {
   const page = PAGES[place.name];
   const container = h("div.page");
   main.dataset.page = place.name;
-  main.append(container);
+  const waiting = h("p.loading", { text: "Loading…" }); // seen only while the page is empty
+  main.append(container, waiting);
   setTitle(page.title);
   try {
     service ??= await get("service", { signal: gone.signal });
@@ -60,6 +61,8 @@ async function show() {
     if (mine !== turn || error.name === "AbortError") return;
     container.replaceChildren(h("h1", { tabindex: -1, text: page.title }), troubleNotice(error, show));
     arrive(container, page.title);
+  } finally {
+    waiting.remove();
   }
 }
 
