@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,10 @@ import pytest
 pytest.importorskip("fastapi")
 import httpx
 from live import PATIENCE_S, asked, call, connected, everything, listening, status
-from made_songs import LYRICS, wav
+from made_songs import LYRICS, make, wav
 
-from melisma.server import uploads
+from melisma.server import derived, reading, uploads
+from melisma.server.context import Context
 from melisma.server.guard import door
 from melisma.server.settings import JobSettings, Limits, ServiceSettings
 
@@ -259,6 +261,38 @@ def test_uploads_that_take_long_hold_nobody_else_up(client, port, settings):
         songs = {each.result()["id"] for each in sent}
     assert found == [200] * 15
     assert len(songs) == 1
+
+
+def under_way(client: httpx.Client) -> int:
+    """Return how many calls are being answered, by what the service says of itself."""
+    said = client.get("/metrics").text
+    return int(float(re.search(r"^melisma_http_requests_in_progress ([0-9.]+)", said, re.MULTILINE)[1])) - 1
+
+
+@pytest.mark.parametrize("what", ["peaks", "onsets", "page"])
+def test_recordings_that_are_read_whole_hold_nobody_else_up(settings, port, client, what):
+    """More waveforms, onsets or pages at once than there are threads, while who reads is busy: others are answered."""
+    song = uploaded(client)
+    job = client.post("/v1/alignments", json={"song_id": song["id"], "lyrics": {"text": LYRICS}}).json()
+    made = Context(settings)
+    make(made, job["alignment_id"])
+    made.close()
+    page = f"/v1/alignments/{job['alignment_id']}?format=html"
+    paths = {"peaks": song["links"]["peaks"], "onsets": song["links"]["onsets"], "page": page}
+    with ThreadPoolExecutor(60) as pool:
+        with contextlib.ExitStack() as busy:
+            for one in (reading._PAGES, derived._AT_ONCE) * 2:
+                busy.enter_context(one)
+            asked = [pool.submit(client.get, paths[what]) for _ in range(60)]
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as other:
+                while under_way(other) < 60:
+                    threading.Event().wait(0.05)
+                found = [
+                    other.get(path).status_code for path in ("/v1/songs", "/v1/jobs", "/v1/service") for _ in "12345"
+                ]
+        answers = {each.result().content for each in asked}
+    assert found == [200] * 15
+    assert len(answers) == 1
 
 
 def test_a_caller_who_reads_nothing_holds_up_nobody(client, port):

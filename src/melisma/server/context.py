@@ -66,6 +66,16 @@ class Context:
         return CapacityLimiter(max(2, os.cpu_count() or 2))
 
     @cached_property
+    def listening(self) -> CapacityLimiter:
+        """How many recordings are read whole at once for an answer: waveforms, onsets, karaoke pages.
+
+        Others wait for that without a thread, as uploads do. A page holds its recording: several hundred megabytes.
+        """
+        from anyio import CapacityLimiter
+
+        return CapacityLimiter(2)
+
+    @cached_property
     def cache(self) -> Cache | None:
         """Alignments of earlier runs: those of the command line too, unless the database is a server."""
         return open_cache(cache_of(self.settings))

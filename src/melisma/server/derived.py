@@ -46,15 +46,20 @@ class Derived:
             What it is, with the version of what computes it.
         """
         path = self.path(content, name)
-        with contextlib.suppress(OSError):
-            return path.read_bytes()
         with _only_one(path):
-            with contextlib.suppress(OSError):
-                return path.read_bytes()
+            found = self.find(content, name)
+            if found is not None:
+                return found
             with _AT_ONCE:
                 data = make()
             self._put(path, data)
             return data
+
+    def find(self, content: str, name: str) -> bytes | None:
+        """Return a derived file's content; None where it has to be computed."""
+        with contextlib.suppress(OSError):
+            return self.path(content, name).read_bytes()
+        return None
 
     def path(self, content: str, name: str) -> Path:
         """Return where a derived file lies, or would."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Annotated, Any
 
+from anyio import to_thread
 from fastapi import Query, Request, Response
 
 from melisma.core.errors import Conflict, NotFound
@@ -60,8 +61,21 @@ class Asked:
     version: int | None
 
 
-def read(context: Context, request: Request, asked: Asked) -> Response:
-    """Answer a call for an alignment.
+async def answered(context: Context, request: Request, asked: Asked) -> Response:
+    """Answer a call for an alignment; a karaoke page when a listener is free, for it holds the whole recording.
+
+    Raises
+    ------
+    UnknownName, NotAcceptable
+        If there is no such format, or none that is accepted; else as `read` does.
+    """
+    offer = rendering.chosen(asked.format, request.headers.get("accept"))
+    limiter = context.listening if offer.name == rendering.PAGE else None
+    return await to_thread.run_sync(read, context, request, asked, offer, limiter=limiter)
+
+
+def read(context: Context, request: Request, asked: Asked, offer: Offer) -> Response:
+    """Answer a call for an alignment in a format.
 
     One look at the database tells which version is current; the rest is written once and kept.
 
@@ -71,10 +85,7 @@ def read(context: Context, request: Request, asked: Asked) -> Response:
         If there is no such alignment, or version.
     Conflict
         If it is not made yet.
-    UnknownName, NotAcceptable
-        If there is no such format, or none that is accepted.
     """
-    offer = rendering.chosen(asked.format, request.headers.get("accept"))
     with context.database.begin(write=False) as session:
         current = alignments.current(session, asked.alignment_id)
     if current.version == 0:

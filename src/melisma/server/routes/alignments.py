@@ -144,7 +144,7 @@ def list_alignments(
     response_class=Response,
     responses={**errors(404, 406, 409), **reading.ANSWERS},
 )
-def read_alignment(
+async def read_alignment(
     request: Request,
     context: Shared,
     alignment_id: AlignmentId,
@@ -152,7 +152,7 @@ def read_alignment(
     version: reading.VersionNumber = None,
 ) -> Response:
     """Read an alignment in any format, by `format`, else by the header Accept, else as melisma.alignment/1."""
-    return reading.read(context, request, reading.Asked(alignment_id, format, version))
+    return await reading.answered(context, request, reading.Asked(alignment_id, format, version))
 
 
 @router.get(
@@ -199,11 +199,11 @@ def list_versions(
     response_class=Response,
     responses={**errors(404, 406, 409), **reading.ANSWERS},
 )
-def read_version(
+async def read_version(
     request: Request, context: Shared, alignment_id: AlignmentId, number: Number, format: reading.FormatName = None
 ) -> Response:
     """Read a version of an alignment, which never changes, in any format."""
-    return reading.read(context, request, reading.Asked(alignment_id, format, number))
+    return await reading.answered(context, request, reading.Asked(alignment_id, format, number))
 
 
 @router.patch(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import Response
@@ -72,7 +75,7 @@ def audio(request: Request, context: Shared, song_id: SongId) -> Response:
 
 
 @router.get("/songs/{song_id}/peaks", summary="The waveform", response_model=Waveform)
-def waveform(
+async def waveform(
     context: Shared,
     song_id: SongId,
     per_second: Annotated[int, Query(ge=1, le=_BASE, description="Peaks in a second.")] = 50,
@@ -80,45 +83,75 @@ def waveform(
     end_ms: Annotated[int | None, Query(ge=0, le=10**9, description="Peaks up to here.")] = None,
 ) -> Response:
     """Return the peaks of a song, or of a part of it; the first call reads the whole recording."""
-    found = _peaks(context, recording(context, song_id)).at(per_second)
-    first = start_ms * per_second // 1000
-    stop = len(found.values) if end_ms is None else -(-end_ms * per_second // 1000)
-    values = found.values[first:stop]
-    if len(values) > _MOST:
-        raise InputError(f"these are {len(values)} peaks, at most {_MOST} are sent: ask for fewer per second")
-    body = {
-        "per_second": per_second,
-        "start_ms": first * 1000 // per_second,
-        "duration_ms": found.duration_ms,
-        "channels": 1,
-        "peaks": (np.rint(values * (1000 / FULL_SCALE)) / 1000).tolist(),
-    }
-    return Response(json.dumps(body, separators=(",", ":")), media_type="application/json")
+
+    def shown(data: bytes) -> Response:
+        found = _read_peaks(data).at(per_second)
+        first = start_ms * per_second // 1000
+        stop = len(found.values) if end_ms is None else -(-end_ms * per_second // 1000)
+        values = found.values[first:stop]
+        if len(values) > _MOST:
+            raise InputError(f"these are {len(values)} peaks, at most {_MOST} are sent: ask for fewer per second")
+        body = {
+            "per_second": per_second,
+            "start_ms": first * 1000 // per_second,
+            "duration_ms": found.duration_ms,
+            "channels": 1,
+            "peaks": (np.rint(values * (1000 / FULL_SCALE)) / 1000).tolist(),
+        }
+        return _json(body)
+
+    return await _answered(context, song_id, "peaks1", _write_peaks, shown)
 
 
 @router.get("/songs/{song_id}/onsets", summary="Moments to snap to", response_model=Onsets)
-def onsets(context: Shared, song_id: SongId) -> Response:
+async def onsets(context: Shared, song_id: SongId) -> Response:
     """Return where something begins to sound; the first call listens to the whole recording."""
-    found = recording(context, song_id)
+    name = f"onsets{ONSETS_VERSION}"
+    return await _answered(context, song_id, name, _write_onsets, lambda data: _json({"onsets_ms": _read_onsets(data)}))
 
-    def make() -> bytes:
+
+async def _answered(
+    context: Context,
+    song_id: str,
+    name: str,
+    make: Callable[[Path], bytes],
+    shown: Callable[[bytes], Response],
+) -> Response:
+    """Answer with what is derived from a recording: at once where it is kept, else when a listener is free."""
+
+    def look() -> tuple[Recording, bytes | None]:
+        found = recording(context, song_id)
+        return found, context.derived.find(found.content, found.stamp + name)
+
+    def listen() -> bytes:
         with called(found.path, found.name):
-            return onset_times(found.path).astype("<i4").tobytes()
+            return context.derived.get(found.content, found.stamp + name, lambda: make(found.path))
 
-    data = context.derived.get(found.content, f"{found.stamp}onsets{ONSETS_VERSION}", make)
-    times = np.frombuffer(data, "<i4").tolist()
-    return Response(json.dumps({"onsets_ms": times}, separators=(",", ":")), media_type="application/json")
+    found, data = await to_thread.run_sync(look)
+    if data is None:
+        data = await to_thread.run_sync(listen, limiter=context.listening)
+    return await to_thread.run_sync(shown, data)
 
 
-def _peaks(context: Context, found: Recording) -> Peaks:
-    """Return the peaks that are kept: sample rate, number of samples and peaks a second in front, then the values."""
+def _json(body: object) -> Response:
+    return Response(json.dumps(body, separators=(",", ":")), media_type="application/json")
 
-    def make() -> bytes:
-        with called(found.path, found.name):
-            made = peaks(found.path, _BASE)
-        head = np.array([made.sample_rate, made.n_samples, made.per_second], "<i8")
-        return head.tobytes() + made.values.astype("<u2").tobytes()
 
-    data = context.derived.get(found.content, f"{found.stamp}peaks1", make)
+def _write_onsets(path: Path) -> bytes:
+    return onset_times(path).astype("<i4").tobytes()
+
+
+def _read_onsets(data: bytes) -> list[int]:
+    return [int(ms) for ms in np.frombuffer(data, "<i4")]
+
+
+def _write_peaks(path: Path) -> bytes:
+    """Write sample rate, number of samples and peaks a second in front, then the values."""
+    made = peaks(path, _BASE)
+    head = np.array([made.sample_rate, made.n_samples, made.per_second], "<i8")
+    return head.tobytes() + made.values.astype("<u2").tobytes()
+
+
+def _read_peaks(data: bytes) -> Peaks:
     rate, n_samples, per_second = np.frombuffer(data[:24], "<i8").tolist()
     return Peaks(np.frombuffer(data[24:], "<u2"), per_second, n_samples, rate)

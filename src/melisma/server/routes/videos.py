@@ -89,7 +89,7 @@ async def make_video(
         return await to_thread.run_sync(_ask, context, asked, wish, None)
     rules = {"picture": Rule(Kind.FILE, picture.MAX_BYTES), **{name: Rule(Kind.TEXT, 4000) for name in _TEXTS}}
     async with read_form(request, rules, context.files) as form:
-        return await to_thread.run_sync(_ask, context, asked, _wish(form), form)
+        return await to_thread.run_sync(_ask, context, asked, _wish(form), form, limiter=context.examining)
 
 
 def _wish(form: Form) -> VideoWish:
