@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import expect
@@ -50,7 +51,8 @@ class Desk:
     def save(self):
         self.press("Control+s")
         expect(self.status).to_contain_text("corrected by hand")
-        expect(self.page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
+        expect(self.status).not_to_contain_text("not saved")  # while it saves, the button is off already
+        expect(self.status).not_to_contain_text("not saved")  # the button is disabled while it saves, too
 
     @property
     def status(self):
@@ -234,6 +236,7 @@ def test_undo_and_redo_reach_behind_what_was_saved(desk):
     desk.press("Control+z")
     expect(desk.status).to_contain_text("Version 3, by phone")
     assert desk.words()[0]["start_ms"] == before
+    expect(desk.page.get_by_role("button", name="Undo")).to_be_disabled()  # before what an engine made there is nothing
     desk.press("Control+y")
     expect(desk.status).to_contain_text("Version 4, corrected by hand")
     assert desk.words()[0]["start_ms"] == before + 20
@@ -259,6 +262,21 @@ def test_two_who_save_at_once_lose_nothing(desk):
     after = desk.words()
     assert (after[0]["start_ms"], after[5]["start_ms"]) == (start + 10, other["start_ms"] + 30)
     assert desk.info()["version"] == 3
+
+
+def test_undo_goes_on_with_what_somebody_else_saved_meanwhile(desk):
+    desk.choose(0)
+    desk.press("Shift+ArrowRight")
+    desk.save()
+    desk.patch({"op": "confirm", "words": [5, 6]}, version=2)
+    desk.visit.expected.append("409")
+    desk.press("Control+z")
+    expect(desk.page.get_by_role("alert")).to_contain_text("this is version 3 now")
+    expect(desk.status).to_contain_text("Version 3")
+    expect(desk.word(5)).to_have_class(re.compile("corrected"))
+    desk.press("Control+z")
+    expect(desk.status).to_contain_text("Version 4")
+    assert desk.info()["corrected"] == [0]
 
 
 def test_what_was_not_saved_is_there_again_after_a_crash(desk):
@@ -337,6 +355,77 @@ def test_words_are_tapped_along(desk):
     desk.press("t", "Escape")
     expect(panel).to_be_hidden()
     expect(desk.status).not_to_contain_text("not saved")
+
+
+def test_two_hands_tap_and_letting_one_key_go_does_not_end_what_the_other_began(desk):
+    desk.choose(4)
+    desk.press("t")
+    before = desk.lyric(5).get_attribute("aria-label")
+    desk.page.wait_for_timeout(250)
+    desk.page.keyboard.down("f")
+    desk.page.wait_for_timeout(150)
+    desk.page.keyboard.down("j")
+    expect(desk.lyric(5)).not_to_have_attribute("aria-label", before)
+    begun = desk.lyric(5).get_attribute("aria-label")
+    desk.page.wait_for_timeout(100)
+    desk.page.keyboard.up("f")
+    desk.page.wait_for_timeout(200)
+    assert desk.lyric(5).get_attribute("aria-label") == begun
+    desk.page.keyboard.up("j")
+    expect(desk.lyric(5)).not_to_have_attribute("aria-label", begun)
+    desk.press("Escape")
+
+
+def test_a_take_is_cancelled_by_keys_too(desk):
+    desk.choose(4)
+    desk.press("t")
+    panel = desk.page.get_by_role("region", name="Tap along")
+    expect(panel.get_by_role("button", name="Tap", exact=True)).to_be_focused()
+    desk.page.wait_for_timeout(250)
+    desk.press("j", "Tab", "Tab")
+    expect(panel.get_by_role("button", name="Cancel")).to_be_focused()
+    desk.press("Enter")
+    expect(panel).to_be_hidden()
+    expect(desk.status).not_to_contain_text("not saved")
+
+
+def test_keyboards_that_write_other_alphabets_have_the_same_keys(desk):
+    def press(key, code, **held):
+        desk.page.evaluate(
+            "(facts) => document.body.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true, ...facts }))",
+            {"key": key, "code": code, **held},
+        )
+
+    desk.choose(0)
+    press("с", "KeyC")  # a Cyrillic letter: word confirmed
+    expect(desk.status).to_contain_text("1 change not saved")
+    press("я", "KeyZ", ctrlKey=True)
+    expect(desk.status).not_to_contain_text("not saved")
+
+
+def test_the_list_of_keys_is_scrolled_by_keys(desk):
+    desk.page.set_viewport_size({"width": 700, "height": 400})
+    desk.press("?")
+    body = desk.page.locator("dialog .dialog-body")
+    expect(body).to_be_visible()
+    desk.press("Shift+Tab")
+    expect(body).to_be_focused()
+    desk.press("End")
+    desk.page.wait_for_function("document.querySelector('dialog .dialog-body').scrollTop > 0")
+
+
+def test_a_line_that_is_read_from_the_right_begins_there(visit, studio, made_song):
+    hebrew = ("שלום", "עולם", "יפה", "מאוד")
+    words = tuple(
+        replace(word, text=hebrew[i]) if i < len(hebrew) else word for i, word in enumerate(made_song.truth.words)
+    )
+    song_id, alignment_id = studio.add_aligned(made_song, replace(made_song.truth, words=words))
+    desk = Desk(studio, visit(studio), song_id, alignment_id).open()
+    first, second = (desk.lyric(i).bounding_box()["x"] for i in (0, 1))
+    assert first > second
+    first, second = (desk.lyric(i).bounding_box()["x"] for i in (4, 5))
+    assert first < second
+    assert desk.word(0).bounding_box()["x"] < desk.word(1).bounding_box()["x"]  # time goes to the right
 
 
 def test_a_line_is_looped_at_half_speed(desk):
@@ -435,6 +524,46 @@ def test_leaving_the_editor_leaves_nothing_behind(desk):
     assert desk.page.workers == []
     desk.press("t", "Space", "x")
     expect(desk.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_an_editor_that_is_left_while_it_loads_asks_nothing_later(desk):
+    desk.choose(0)
+    desk.press("c")
+    expect(desk.status).to_contain_text("1 change not saved")
+    desk.page.evaluate("location.hash = '#/library'")
+    expect(desk.page.get_by_role("heading", name="Library", level=1)).to_be_visible()
+    held = []
+    desk.page.route("**/onsets", held.append)
+    desk.page.evaluate(f"location.hash = '#/songs/{desk.song_id}/edit'")
+    while not held:
+        desk.page.wait_for_timeout(50)
+    desk.page.evaluate("location.hash = '#/library'")
+    expect(desk.page.get_by_role("heading", name="Library", level=1)).to_be_visible()
+    held[0].fulfill(json={"onsets_ms": []})
+    desk.page.wait_for_timeout(500)
+    expect(desk.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_taking_neighbours_over_after_somebody_else_saved_loses_nothing(visit, working, made_song):
+    song_id, alignment_id = working.add_aligned(made_song, made_song.truth)
+    desk = Desk(working, visit(working, expected=["409"]), song_id, alignment_id).open()
+    panel = desk.page.get_by_role("region", name="Fix the neighbours")
+    desk.choose(2)
+    desk.drag(2, 45, alt=True)
+    moved = desk.field("Start").input_value()
+    desk.press("f", "Enter")
+    take = panel.get_by_role("button", name="Take them and save")
+    expect(take).to_be_visible(timeout=60_000)
+    expect(panel.get_by_text("would move")).to_be_focused()
+    desk.patch({"op": "confirm", "words": [9, 10]})
+    take.click()
+    dialog = desk.page.get_by_role("dialog", name="Somebody else saved meanwhile")
+    dialog.get_by_role("button", name="Make my changes on theirs").click()
+    expect(desk.status).to_contain_text("1 change not saved")
+    desk.choose(2)
+    expect(desk.field("Start")).to_have_value(moved)
+    desk.save()
+    assert desk.info()["corrected"] == [2, 9]
 
 
 def test_the_neighbours_of_corrected_words_are_found_anew(visit, working, made_song):
