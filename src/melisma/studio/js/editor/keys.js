@@ -1,5 +1,6 @@
 /** Every key of the editor: what it does, in the words of its help. */
 import { h } from "../dom.js";
+import { keyOf } from "../keyboard.js";
 import { choose } from "./choose.js";
 import * as commands from "./commands.js";
 
@@ -84,7 +85,8 @@ const SIGNS = /^[^\p{L}\p{N}]$/u; // a sign is the same key whether or not it ta
 
 /** @param {KeyboardEvent} event @returns {string} */
 export function nameOf(event) {
-  const key = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toUpperCase() : event.key;
+  const pressed = keyOf(event);
+  const key = pressed === " " ? "Space" : pressed.length === 1 ? pressed.toUpperCase() : pressed;
   const parts = [];
   if (event.ctrlKey || event.metaKey) parts.push("Mod");
   if (event.altKey) parts.push("Alt");
@@ -107,8 +109,7 @@ export function listen(editor, signal) {
       const name = nameOf(event);
       const key = BY_NAME.get(name);
       if (!key || event.isComposing || editor.tapping.active || document.querySelector("dialog[open]")) return;
-      const always = name.startsWith("Mod+") && name === "Mod+S";
-      if (!always && target.closest?.(TYPING)) return;
+      if (name !== "Mod+S" && target.closest?.(TYPING)) return;
       // A button or link that has the focus keeps the keys that press it; a word of the text is chosen already.
       if ((name === "Space" || name === "Enter") && target.closest?.("button:not(.ed-lyric), a, input")) return;
       if (event.repeat && !/Arrow|^[,.+=-]$|Mod\+/.test(name)) return;
@@ -158,4 +159,6 @@ export function showKeys() {
     [{ value: "close", label: "Close", primary: true }],
     "62rem",
   );
+  // Longer than a phone is high: whoever has no wheel scrolls it by the arrow keys.
+  document.querySelector("dialog[open] .dialog-body")?.setAttribute("tabindex", "0");
 }

@@ -51,7 +51,7 @@ export class LineList {
       h("span.ed-line-time", { text: found ? spellMoment(found.start).slice(0, -4) : "–" }),
       h(
         "span.ed-line-words",
-        {},
+        { dir: "auto" }, // the first word of a Hebrew line stands on the right
         ...words.map((word, i) =>
           h(`button.ed-lyric.${grade(word)}${timed(word) ? "" : ".unsung"}${word.backing ? ".backing" : ""}`, {
             type: "button",

@@ -1,5 +1,6 @@
 /** Tap-along: the song plays, a key goes down where each word begins. A take is one step that can be undone. */
 import { h, select } from "../dom.js";
+import { keyOf } from "../keyboard.js";
 import { announce, complain } from "../messages.js";
 import { stopLoop } from "./commands.js";
 import { EditError, applyAll, timed } from "./model.js";
@@ -24,18 +25,21 @@ export class Tapping {
       ],
       { value: "1", "aria-label": "Speed" },
     );
-    this.speed.addEventListener("change", () => (editor.transport.rate = Number(this.speed.value)));
+    this.speed.addEventListener("change", () => {
+      editor.transport.rate = Number(this.speed.value);
+      this.pad.focus({ preventScroll: true }); // the next Space is a tap
+    });
+    /** @type {string | number | null} - Key or pointer that went down last: letting another one go ends no word. */
+    this.held = null;
     this.latency = h("input", { type: "number", min: 0, max: 500, step: 5, value: editor.settings.latencyMs });
     this.latency.addEventListener("change", () => this.#setLatency());
     this.words = h("p.ed-tap-words", { "aria-live": "off" });
     this.pad = h("button.primary.ed-tap-pad", { type: "button", text: "Tap" });
     this.element = this.#panel();
     this.pad.addEventListener("pointerdown", (event) => this.#down(event));
-    for (const name of ["pointerup", "pointercancel"]) this.pad.addEventListener(name, () => this.#up());
+    for (const name of ["pointerup", "pointercancel"]) this.pad.addEventListener(name, (event) => this.#up(event));
     document.addEventListener("keydown", (event) => this.#key(event), { signal, capture: true });
-    document.addEventListener("keyup", (event) => this.taps && TAP_KEYS.has(event.key.toLowerCase()) && this.#up(), {
-      signal,
-    });
+    document.addEventListener("keyup", (event) => this.#up(event), { signal });
   }
 
   get active() {
@@ -109,9 +113,14 @@ export class Tapping {
 
   #key(event) {
     if (!this.taps || document.querySelector("dialog[open]")) return;
-    const typing = event.composedPath()[0] === this.latency;
+    const [target] = event.composedPath();
+    const typing = target === this.latency;
+    const key = keyOf(event).toLowerCase();
+    // Whoever went to "Cancel" by Tab means it.
+    const button = target.closest?.("button");
+    if ((key === " " || key === "enter") && button !== this.pad && this.element.contains(button)) return;
     const actions = { Enter: () => this.end(true), Escape: () => this.end(false), Backspace: () => this.back() };
-    const act = TAP_KEYS.has(event.key.toLowerCase()) ? () => event.repeat || this.#down(event) : actions[event.key];
+    const act = TAP_KEYS.has(key) ? () => event.repeat || this.#down(event) : actions[event.key];
     if (!act || (typing && event.key !== "Escape") || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
@@ -123,13 +132,15 @@ export class Tapping {
     event.preventDefault();
     const { transport } = this.editor;
     if (!transport.playing) return void transport.play().catch(complain);
+    this.held = nameOf(event);
     const word = this.taps.down(transport.ms, transport.rate);
     if (word !== null) this.editor.selected = word;
     this.#show();
   }
 
-  #up() {
-    if (!this.taps) return;
+  #up(event) {
+    if (!this.taps || this.held === null || nameOf(event) !== this.held) return;
+    this.held = null;
     this.taps.up(this.editor.transport.ms, this.editor.transport.rate);
     if (this.taps.next === null) this.end(true);
     else this.#show();
@@ -140,6 +151,8 @@ export class Tapping {
     const last = this.taps?.taken.at(-1);
     if (!last) return;
     this.editor.selected = this.taps.back();
+    this.held = null;
+    this.pad.focus({ preventScroll: true });
     this.#play(last.start);
     this.#show();
   }
@@ -149,6 +162,7 @@ export class Tapping {
     if (!this.taps) return;
     const edits = this.taps.edits(this.base);
     this.taps = null;
+    this.held = null;
     this.element.hidden = true;
     this.editor.transport.pause();
     this.editor.transport.rate = this.speedBefore;
@@ -179,6 +193,9 @@ export class Tapping {
     editor.changed();
   }
 }
+
+/** @param {KeyboardEvent | PointerEvent} event @returns {string | number} */
+const nameOf = (event) => ("key" in event ? keyOf(event).toLowerCase() : event.pointerId);
 
 /** Where to begin: at the word, else behind the one before it, else where the playhead is. */
 function startFor(state, i, ms) {

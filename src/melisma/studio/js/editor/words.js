@@ -70,7 +70,7 @@ export class WordRows {
   #place(i, word, now) {
     let element = this.shown.get(i);
     if (!element) {
-      element = h("div", { role: "option", "data-word": i }, h("span.text"));
+      element = h("div", { role: "option", "data-word": i, dir: "auto" }, h("span.text"));
       this.shown.set(i, element);
       this.#insert(i, element);
     }

@@ -1,4 +1,5 @@
 /** Keys of the player; the same as those of the karaoke page that stands alone. */
+import { keyOf } from "../keyboard.js";
 import { SPEED_STEP } from "./sound.js";
 
 const STEP_S = 5;
@@ -32,7 +33,8 @@ const KEYS = {
 export function keysOf(page, event) {
   page.touched();
   if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const pressed = keyOf(event);
+  const key = pressed.length === 1 ? pressed.toLowerCase() : pressed;
   const target = /** @type {HTMLElement} */ (event.target);
   if (document.querySelector("dialog[open]") && !(page.help.open && key === "?")) return;
   // Space presses the focused button, Enter follows the focused link; arrows move a focused volume.
