@@ -411,7 +411,7 @@ def test_the_list_of_keys_is_scrolled_by_keys(desk):
     desk.press("Shift+Tab")
     expect(body).to_be_focused()
     desk.press("End")
-    desk.page.wait_for_function("document.querySelector('dialog .dialog-body').scrollTop > 0")
+    desk.page.wait_for_function("() => document.querySelector('dialog .dialog-body').scrollTop > 0")
 
 
 def test_a_line_that_is_read_from_the_right_begins_there(visit, studio, made_song):
@@ -533,7 +533,7 @@ def test_an_editor_that_is_left_while_it_loads_asks_nothing_later(desk):
     desk.page.evaluate("location.hash = '#/library'")
     expect(desk.page.get_by_role("heading", name="Library", level=1)).to_be_visible()
     held = []
-    desk.page.route("**/onsets", held.append)
+    desk.page.route("**/onsets", lambda route: held.append(route))
     desk.page.evaluate(f"location.hash = '#/songs/{desk.song_id}/edit'")
     while not held:
         desk.page.wait_for_timeout(50)

@@ -3,7 +3,7 @@ import { h, titleOf } from "./dom.js";
 import { loadStyle } from "./style.js";
 
 /** @type {import("./main.js").Mount} */
-export async function mount(container, { api, songId, navigate, signal }) {
+export async function mount(container, { api, songId, signal }) {
   const song = await api.get(`songs/${songId}`, { signal });
   if (!song.alignment || song.alignment.version === 0) {
     container.append(h("h1", { text: titleOf(song) }),
@@ -13,5 +13,5 @@ export async function mount(container, { api, songId, navigate, signal }) {
   }
   await loadStyle("css/editor.css");
   const editor = await import("./editor/main.js");
-  return editor.mount(container, { api, songId, alignmentId: song.alignment.id, navigate });
+  return editor.mount(container, { api, songId, alignmentId: song.alignment.id, signal });
 }

@@ -35,9 +35,9 @@ export class Comparing {
         "div.ed-row",
         {},
         h("h2", { text: "Compare with" }),
+        h("button.ed-small", { type: "button", text: "Close", onclick: () => this.close() }),
         this.choice,
         h("label.ed-inline", {}, "from", this.threshold, "ms on"),
-        h("button.ed-small", { type: "button", text: "Close", onclick: () => this.close() }),
       ),
       this.count,
       this.list,
@@ -55,8 +55,9 @@ export class Comparing {
   }
 
   close() {
+    if (this.element.contains(document.activeElement)) this.editor.rows.focusSoon();
     this.element.hidden = true;
-    this.editor.shadow = null;
+    if (!this.editor.neighbours.preview) this.editor.shadow = null;
     this.shown = null;
     this.editor.changed();
   }
@@ -84,6 +85,7 @@ export class Comparing {
   async load() {
     const version = Number(this.choice.value);
     const state = await this.editor.service.version(version);
+    if (!this.active || version !== Number(this.choice.value) || this.editor.neighbours.preview) return;
     this.editor.shadow = { name: this.choice.selectedOptions[0].textContent, state };
     this.editor.changed();
   }
@@ -141,4 +143,5 @@ export function differenceRow(editor, { word, other, text, otherText, startMs, e
 
 function takeTheirs(editor, word, { start, end }) {
   editor.apply("taken over", [{ op: "move", word, start_ms: start, end_ms: end }], { select: word });
+  editor.rows.focusSoon(); // the button goes with its row
 }

@@ -137,14 +137,21 @@ export class Editor {
     }
   }
 
+  /** Whether there is a step or a version to take back: before what an engine made there is nothing. */
+  get undoable() {
+    return this.history.dirty || (this.version > 1 && this.info.source === "user_corrected");
+  }
+
   /** Takes the last step back; where everything is saved, the last version. */
   async undo() {
+    if (this.busy) return;
     const step = this.history.undo();
     if (!step) return this.undoSaved();
     this.#wentTo(step, "undone");
   }
 
   async redo() {
+    if (this.busy) return;
     const step = this.history.redo();
     if (!step) return this.redoSaved();
     this.#wentTo(step, "done again");
@@ -160,7 +167,7 @@ export class Editor {
   }
 
   async undoSaved() {
-    if (this.history.dirty || this.version <= 1) return announce("nothing to undo");
+    if (!this.undoable) return announce("nothing to undo");
     const from = this.version;
     await this.atService(async () => {
       await this.service.undo(from);
@@ -211,11 +218,19 @@ export class Editor {
     try {
       await work();
     } catch (error) {
-      complain(error);
+      if (error.kind === "version-conflict") await this.#catchUp().catch(complain);
+      else complain(error);
     } finally {
       this.busy = false;
       this.changed();
     }
+  }
+
+  /** Goes on with what somebody else has saved; nothing is lost by it, as all that was done here is saved. */
+  async #catchUp() {
+    this.undoneVersions = [];
+    this.reset(await this.service.load());
+    toast(`Somebody else saved meanwhile: this is version ${this.version} now. Nothing was undone.`, { trouble: true });
   }
 
   /** The playhead has moved. @param {number} ms */

@@ -26,18 +26,19 @@ const FIRST_ZOOM = 110; // pixels a second: a word of 300 ms is as wide as its l
 /**
  * Opens the editor.
  * @param {HTMLElement} container
- * @param {{api: typeof import("../api.js").api, songId: string, alignmentId: string}} place
+ * @param {{api: typeof import("../api.js").api, songId: string, alignmentId: string, signal: AbortSignal}} place
+ *   `signal` aborts when the page is left, be it while the editor is still being made.
  * @returns {Promise<() => void>} How to take it away.
  */
-export async function mount(container, { api, songId, alignmentId }) {
-  const gone = new AbortController();
-  const service = new Service(api, songId, alignmentId, gone.signal);
+export async function mount(container, { api, songId, alignmentId, signal }) {
+  const service = new Service(api, songId, alignmentId, signal);
   const [song, loaded] = await Promise.all([service.song(), service.load()]);
   const perSecond = Math.max(1, Math.min(200, Math.floor((MOST_PEAKS * 1000) / loaded.state.durationMs)));
   const [peaks, onsets] = await Promise.all([
     service.peaks(perSecond).catch(without({ peaks: [], per_second: perSecond })),
     service.onsets().catch(without([])),
   ]);
+  signal.throwIfAborted();
   const recording = {
     durationMs: loaded.state.durationMs,
     peaks: fitted(peaks, loaded.state.durationMs),
@@ -55,15 +56,14 @@ export async function mount(container, { api, songId, alignmentId }) {
   const timeline = new Timeline(host, recording, (ms) => editor.transport.seek(ms));
   const transport = new Transport(audio, (ms) => editor.played(ms));
   editor = new Editor(service, loaded, transport, timeline);
-  const parts = assemble(editor, root, { song, host, recording, signal: gone.signal });
+  const parts = assemble(editor, root, { song, host, recording, signal });
   audio.addEventListener("error", () => toast("The recording cannot be played in this browser.", { trouble: true }), {
-    signal: gone.signal,
+    signal,
   });
   parts.saving.offerDraft().catch(complain);
   return () => {
     if (editor.history.dirty)
       toast("Your changes are not saved; this browser keeps them until you are back in the editor.");
-    gone.abort();
     parts.stop();
     editor.destroy();
     transport.destroy();

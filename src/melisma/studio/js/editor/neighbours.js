@@ -63,8 +63,22 @@ export class Neighbours {
 
   close() {
     this.abort?.abort();
+    if (this.element.contains(document.activeElement)) this.editor.rows.focusSoon();
     this.element.hidden = true;
     this.#drop();
+  }
+
+  /**
+   * Shows something else. The focus, where it was in here, goes to what is said first: it would fall out of the page
+   * with the button that was pressed, and on another button Space would press that instead of playing.
+   * @param {...HTMLElement} children
+   */
+  #put(...children) {
+    const held = this.element.contains(document.activeElement);
+    this.body.replaceChildren(...children);
+    if (!held) return;
+    children[0].tabIndex = -1;
+    children[0].focus({ preventScroll: true });
   }
 
   #drop() {
@@ -78,11 +92,11 @@ export class Neighbours {
     const set = this.editor.state.words.filter((word) => word.corrected).length;
     if (set === 0) {
       const text = "Set some words first: move them, or confirm them where they are right (C). They hold the others.";
-      this.body.replaceChildren(h("p", { text }));
+      this.#put(h("p", { text }));
       return;
     }
     const choice = (text, scope) => h("button", { type: "button", text, onclick: () => this.run(scope) });
-    this.body.replaceChildren(
+    this.#put(
       h("p", {
         text:
           `${counted(set, "word that you have set stays", "words that you have set stay")} in place; ` +
@@ -105,7 +119,7 @@ export class Neighbours {
     const words = rangeFor(editor.history.state, editor.selected, scope);
     this.request = { version: editor.version, edits: editor.history.edits, words };
     this.before = editor.history.state;
-    const result = await this.#work({ ...this.request, preview: true });
+    const result = await this.#work({ ...this.request, preview: true }).catch((error) => this.#failed(error));
     if (!result) return;
     const marks = { corrected: this.before.words.flatMap((word, i) => (word.corrected ? [i] : [])) };
     this.preview = fromJson(result.alignment, marks);
@@ -114,13 +128,13 @@ export class Neighbours {
     editor.changed();
   }
 
-  /** Runs the job and tells how far it is. @returns {Promise<any>} Its result, or null where there is none. */
-  async #work(request) {
+  /** Runs the job and tells how far it is. @returns {Promise<any>} Its result. */
+  #work(request) {
     this.abort = new AbortController();
     const { signal } = this.abort;
     const bar = h("progress", { max: 100, "aria-label": "Progress" });
     const stage = h("span", { text: "Waiting its turn" });
-    this.body.replaceChildren(
+    this.#put(
       h("p.progress-line", {}, stage),
       bar,
       h("div.buttons", {}, h("button", { type: "button", text: "Cancel", onclick: () => this.close() })),
@@ -129,16 +143,15 @@ export class Neighbours {
       stage.textContent = stageName(job);
       bar.value = job.percent;
     };
-    try {
-      return await this.editor.service.realign(request, onProgress, signal);
-    } catch (error) {
-      if (error.name === "AbortError") return null;
-      if (error.status === 409) {
-        this.close();
-        await this.editor.saving.conflict().catch(complain);
-      } else this.body.replaceChildren(troubleNotice(error, () => this.#ask()));
-      return null;
-    }
+    return this.editor.service.realign(request, onProgress, signal);
+  }
+
+  /** Tells why there is nothing found, or asks what to do where somebody has saved meanwhile. @param {any} error */
+  async #failed(error) {
+    if (error.name === "AbortError") return;
+    if (error.status !== 409) return void this.#put(troubleNotice(error, () => this.#ask()));
+    this.close();
+    await this.editor.saving.conflict().catch(complain);
   }
 
   #offer() {
@@ -146,12 +159,12 @@ export class Neighbours {
     const found = differences(before, preview, 1);
     announce(`${counted(found.length, "word")} would move`);
     if (!found.length) {
-      this.body.replaceChildren(h("p", { text: "No word would move: they are found where they are." }));
+      this.#put(h("p", { text: "No word would move: they are found where they are." }));
       return;
     }
     const list = h("ul.ed-differences", {}, ...found.map((each) => differenceRow(editor, each, preview)));
     const unsaved = this.request.edits.length ? " Your changes that are not saved yet are saved with them." : "";
-    this.body.replaceChildren(
+    this.#put(
       h("p", { text: `${counted(found.length, "word")} would move, as the shadows below the words show.${unsaved}` }),
       h(
         "div.buttons.ed-start",
@@ -173,18 +186,20 @@ export class Neighbours {
     }
     editor.busy = true; // what were changed now would not be saved with it
     editor.changed();
+    /** @type {Error | null} */
+    let trouble = null;
     try {
-      const result = await this.#work({ ...this.request, preview: false });
-      if (!result) return;
+      await this.#work({ ...this.request, preview: false });
       forget(localStorage, editor.service.alignmentId);
       editor.reset(await editor.service.load());
       this.close();
       announce(`saved as version ${editor.version}`);
     } catch (error) {
-      complain(error);
+      trouble = error;
     } finally {
       editor.busy = false;
       editor.changed();
     }
+    if (trouble) await this.#failed(trouble); // not before: what is made again on another version needs the editor
   }
 }

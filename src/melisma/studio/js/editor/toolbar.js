@@ -117,7 +117,7 @@ function refresh(editor, parts) {
   parts.snap.setAttribute("aria-pressed", String(editor.settings.snap));
   parts.compare.setAttribute("aria-pressed", String(editor.comparing.active));
   parts.spectrum.setAttribute("aria-pressed", String(editor.settings.spectrum));
-  parts.undo.disabled = editor.busy || !(editor.history.dirty || editor.version > 1);
+  parts.undo.disabled = editor.busy || !editor.undoable;
   parts.redo.disabled =
     editor.busy || !(editor.history.undone.length || (!editor.history.dirty && editor.undoneVersions.length));
   parts.tap.disabled = parts.fix.disabled = editor.busy || editor.selected === null;
