@@ -228,7 +228,7 @@ def separated(studio, song, made_song, tmp_path):
     """The song with stems, kept as a job that is done keeps them: the voice in the middle, the rest around it."""
     import soundfile
 
-    from melisma.server.workplace import keep
+    from melisma.server.workplace import copied
     from melisma.store.service import exports
     from melisma.store.service.exports import Made
 
@@ -237,9 +237,9 @@ def separated(studio, song, made_song, tmp_path):
     for kind, part in (("vocals", middle), ("instrumental", samples - middle)):
         path = tmp_path / f"{kind}.flac"
         soundfile.write(path, part, rate, subtype="PCM_16")
-        stored = keep(studio.context, path, ".flac")
-        with studio.context.database.begin() as session:
-            exports.add(session, uuid.uuid4().hex, Made(song[0], kind, stored, "audio/flac", ".flac"))
+        with copied(studio.context, path) as file, studio.context.database.begin() as session:
+            made = Made(song[0], kind, file.stored(".flac"), "audio/flac", ".flac")
+            exports.keep(session, uuid.uuid4().hex, made, file)
     return song
 
 

@@ -93,9 +93,12 @@ def take(context: Context, upload: Upload | None, library_path: str | None, give
             known = songs.of_content(session, upload.incoming.content)
         if known is not None:
             name = names.file_name(upload.name, known.recording.file_name)
-            return Taken(replace(known.recording, library_path=None, file_name=name), given, upload.incoming)
-        recording, found = uploads.take_upload(context, upload.incoming, upload.name)
-        return Taken(recording, uploads.named(given, found), upload.incoming)
+            taken = Taken(replace(known.recording, library_path=None, file_name=name), given, upload.incoming)
+        else:
+            recording, found = uploads.take_upload(context, upload.incoming, upload.name)
+            taken = Taken(recording, uploads.named(given, found), upload.incoming)
+        upload.incoming.settle()  # now, and not while the database waits for it
+        return taken
     if library_path is None:
         raise InputError("there is no recording: send the part 'audio'")
     path = library.resolve(context.settings.library, library_path)
@@ -127,7 +130,6 @@ def or_nothing(context: Context, taken: Taken | None) -> Iterator[None]:
 def _let_go(context: Context, recording: Recording) -> None:
     """Remove a file unless something is made of it, as it is if the answer of the database alone was lost."""
     with context.database.begin() as session:
-        songs.hold_file(session, recording.content)
         for content, suffix in songs.unused_files(session, {(recording.content, recording.suffix)}):
             context.files.remove(content, suffix)
 

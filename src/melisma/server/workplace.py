@@ -11,7 +11,7 @@ from pathlib import Path
 
 from melisma.core.errors import NoRoom, OutputError, StoreError
 from melisma.server.context import Context
-from melisma.store.service.files import Stored, for_want_of_room
+from melisma.store.service.files import Incoming, for_want_of_room
 
 _ABANDONED_S = 24 * 3600  # longer than any job of ours runs
 _BLOCK = 1 << 20  # bytes
@@ -45,8 +45,9 @@ def workplace(context: Context) -> Iterator[Path]:
             raise
 
 
-def keep(context: Context, path: Path, suffix: str) -> Stored:
-    """Copy a file into the store, by its content.
+@contextlib.contextmanager
+def copied(context: Context, path: Path) -> Iterator[Incoming]:
+    """Copy a file to where it has only to be given its name; it is gone after the block unless it was kept.
 
     Raises
     ------
@@ -56,7 +57,8 @@ def keep(context: Context, path: Path, suffix: str) -> Stored:
     with path.open("rb") as file, context.files.incoming() as coming:
         while data := file.read(_BLOCK):
             coming.write(data)
-        return coming.keep(suffix)
+        coming.settle()
+        yield coming
 
 
 def _sweep(root: Path) -> None:

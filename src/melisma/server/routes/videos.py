@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,10 +26,10 @@ from melisma.server.recordings import recording
 from melisma.server.schemas.jobs import JobOut
 from melisma.server.schemas.media import Fonts, VideoOut, Videos, VideoWish
 from melisma.server.sending import Sent, send
-from melisma.server.workplace import keep, workplace
+from melisma.server.workplace import copied, workplace
 from melisma.store.service import alignments, exports
 from melisma.store.service.exports import Export, Made
-from melisma.store.service.files import Stored
+from melisma.store.service.files import Incoming
 from melisma.store.service.jobs import NewJob
 
 if TYPE_CHECKING:
@@ -123,31 +125,35 @@ def _ask(context: Context, asked: _Asked, wish: VideoWish, form: Form | None) ->
     config.check()
     fonts.choose(config.font)
     encode.encoders(config.container)
-    still = _picture(context, form, config.width, config.height)
-    request["picture"] = still.content if still else None
+    with _picture(context, form, config.width, config.height) as still:
+        request["picture"] = still.content if still else None
 
-    def work(session: Session) -> Answer:
-        if still is not None:  # a row of its own, so that it goes with the song
-            made = Made(current.song_id, "picture", still, "image/png", ".png", asked.alignment_id, version)
-            exports.add(session, uuid.uuid4().hex, made)
-        who = asked.who
-        new = NewJob("video", request, wish.priority, who.name, who.request_id, current.song_id, asked.alignment_id)
-        job = context.queue.add(session, new)
-        return Answer(202, JobOut.of(job).model_dump(mode="json"), f"/v1/jobs/{job.id}", job)
+        def work(session: Session) -> Answer:
+            if still is not None:  # a row of its own, so that it goes with the song
+                file = still.stored(".png")
+                made = Made(current.song_id, "picture", file, "image/png", ".png", asked.alignment_id, version)
+                exports.keep(session, uuid.uuid4().hex, made, still)
+            who = asked.who
+            new = NewJob("video", request, wish.priority, who.name, who.request_id, current.song_id, asked.alignment_id)
+            job = context.queue.add(session, new)
+            return Answer(202, JobOut.of(job).model_dump(mode="json"), f"/v1/jobs/{job.id}", job)
 
-    mark = idempotency.fingerprint("video", request)
-    return idempotency.once(context, Call(asked.who.name, asked.key, mark), work)
+        mark = idempotency.fingerprint("video", request)
+        return idempotency.once(context, Call(asked.who.name, asked.key, mark), work)
 
 
-def _picture(context: Context, form: Form | None, width: int, height: int) -> Stored | None:
-    """Make a picture of ours of what was sent, cut to the shape of the video, and keep that alone."""
+@contextlib.contextmanager
+def _picture(context: Context, form: Form | None, width: int, height: int) -> Iterator[Incoming | None]:
+    """Make a picture of ours of what was sent, cut to the shape of the video; that alone may be kept."""
     upload = form.files.get("picture") if form is not None else None
     if upload is None or not upload.incoming.size_bytes:
-        return None
+        yield None
+        return
     with workplace(context) as folder:
         made = folder / "picture.png"
         picture.fitted(upload.incoming.flush(), made, (width, height), background="#000000", dim=0.0)
-        return keep(context, made, ".png")
+        with copied(context, made) as still:
+            yield still
 
 
 @router.get("/alignments/{alignment_id}/videos", summary="List videos", response_model=Videos, responses=errors(404))

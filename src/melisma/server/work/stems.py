@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from melisma.audio.separation import stems
 from melisma.pipeline.settings import LicenceMode, RouterSettings
 from melisma.server.recordings import called, recording
-from melisma.server.workplace import keep, workplace
+from melisma.server.workplace import copied, workplace
 from melisma.store.service import exports, songs
 from melisma.store.service.exports import Export, Made
+from melisma.store.service.files import Incoming
 
 if TYPE_CHECKING:
     from melisma.server.context import Context
@@ -44,16 +45,22 @@ def run(context: Context, job: Job, report: Report) -> dict[str, Any]:
     separator = maker()
     with workplace(context) as folder, called(folder, "the work folder"), called(song.path, song.name):
         found = separator.stems(song.path, folder, lambda share: report("separate", _SEPARATED * share))
-        files = {kind: keep(context, getattr(found, kind), stems.SUFFIX) for kind in KINDS}
-    with context.database.begin() as session:
-        songs.get(session, song.song_id)  # it may be gone by now
-        made = _both(exports.of_song(session, song.song_id, KINDS))
-        if not made:  # nobody else was quicker
-            for n, kind in enumerate(KINDS):
-                what = Made(song.song_id, kind, files[kind], stems.MEDIA_TYPE, stems.SUFFIX)
-                exports.add(session, f"{int(job.id, 16) ^ n:032x}", what)
-            made = _both(exports.of_song(session, song.song_id, KINDS))
+        with copied(context, found.vocals) as vocals, copied(context, found.instrumental) as instrumental:
+            made = _kept(context, song.song_id, int(job.id, 16), {"vocals": vocals, "instrumental": instrumental})
     return _result(song.song_id, made)
+
+
+def _kept(context: Context, song_id: str, number: int, files: dict[str, Incoming]) -> dict[str, Export]:
+    """Keep both stems, under ids that begin with a number, unless somebody else was quicker."""
+    with context.database.begin() as session:
+        songs.get(session, song_id)  # it may be gone by now
+        made = _both(exports.of_song(session, song_id, KINDS))
+        if made:
+            return made
+        for n, kind in enumerate(KINDS):
+            what = Made(song_id, kind, files[kind].stored(stems.SUFFIX), stems.MEDIA_TYPE, stems.SUFFIX)
+            exports.keep(session, f"{number ^ n:032x}", what, files[kind])
+        return _both(exports.of_song(session, song_id, KINDS))
 
 
 def _both(found: tuple[Export, ...]) -> dict[str, Export]:

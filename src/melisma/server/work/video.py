@@ -8,8 +8,8 @@ from melisma.core.errors import NotFound
 from melisma.pipeline.video.render import render
 from melisma.server.recordings import called, recording
 from melisma.server.videos import config_of
-from melisma.server.workplace import keep, workplace
-from melisma.store.service import alignments, exports, songs
+from melisma.server.workplace import copied, workplace
+from melisma.store.service import alignments, exports
 from melisma.store.service.exports import Export, Made
 
 if TYPE_CHECKING:
@@ -52,18 +52,20 @@ def run(context: Context, job: Job, report: Report) -> dict[str, Any]:
         config = config_of(asked, picture)
         out = folder / f"video.{config.container.value}"
         found = render(alignment, sound or song.path, out, config, tell)
-        stored = keep(context, out, f".{config.container.value}")
-    with context.database.begin() as session:
-        songs.get(session, song_id)  # it may be gone by now
-        what = Made(
-            song_id, "video", stored, config.container.media_type, out.suffix, about.alignment_id, about.version
-        )
-        made = exports.add(session, job.id, what)
-        stills = [each for each in exports.of_song(session, song_id, ("picture",)) if each.content == asked["picture"]]
-        unused = exports.remove(session, stills[:1])
-    for content, suffix in unused:
-        context.files.remove(content, suffix)
+        with copied(context, out) as file, context.database.begin() as session:
+            stored, kind = file.stored(out.suffix), config.container.media_type
+            what = Made(song_id, "video", stored, kind, out.suffix, about.alignment_id, about.version)
+            made = exports.keep(session, job.id, what, file)
+    _forget_picture(context, song_id, asked["picture"])
     return {**_result(made), "duration_s": round(found.duration_s, 3), "warnings": list(found.warnings)}
+
+
+def _forget_picture(context: Context, song_id: str, content: str | None) -> None:
+    """Let go of the picture of a video that is made; of those that several wait for, one."""
+    with context.database.begin() as session:
+        stills = [each for each in exports.of_song(session, song_id, ("picture",)) if each.content == content]
+        for unused, suffix in exports.remove(session, stills[:1]):
+            context.files.remove(unused, suffix)
 
 
 def _made(context: Context, job_id: str) -> Export | None:

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from melisma.core.errors import NotFound
-from melisma.store.service.files import Stored
-from melisma.store.service.songs import insert_new, now, unused_files
+from melisma.store.service.files import Incoming, Stored
+from melisma.store.service.songs import hold_file, insert_new, now, unused_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,9 @@ class Made:
 
 
 def add(session: Session, export_id: str, made: Made) -> Export:
-    """Keep an export; the one of this id that is kept already, if there is."""
+    """Write an export down; return the one of this id that there is already, if so. NotFound if the song is gone."""
+    from sqlalchemy.exc import IntegrityError
+
     from melisma.store.service.tables import ExportRow
 
     row = {
@@ -73,8 +75,30 @@ def add(session: Session, export_id: str, made: Made) -> Export:
         "size_bytes": made.file.size_bytes,
         "created_at": now(),
     }
-    insert_new(session, ExportRow, row)
+    try:
+        insert_new(session, ExportRow, row)
+    except IntegrityError as error:  # removed at this very moment
+        raise NotFound("song", made.song_id) from error
     return get(session, export_id)
+
+
+def keep(session: Session, export_id: str, made: Made, file: Incoming) -> Export:
+    """Keep an export with its file, which whoever removes another one of the same content then leaves alone.
+
+    The row comes first: who removes the song is waited for before the file is held, as they do it themselves.
+
+    Raises
+    ------
+    NotFound
+        If the song is gone.
+    StoreError
+        If the file cannot be kept; NoRoom where the disk is full.
+    """
+    export = add(session, export_id, made)
+    if export.content == made.file.content:
+        hold_file(session, export.content)
+        file.keep(export.suffix)
+    return export
 
 
 def get(session: Session, export_id: str) -> Export:

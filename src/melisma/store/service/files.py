@@ -126,16 +126,25 @@ class Incoming:
             self._file.flush()
         return self.path
 
-    def keep(self, suffix: str) -> Stored:
-        """Put the whole file in its place, durably; one of the same content that is there already stays."""
-        content = self.content
-        place = self._store.path(content, suffix)
+    def settle(self) -> None:
+        """Have everything written so far on the disk, so that `keep` takes no time: others may wait for who keeps."""
         with _meaning():
             self._file.flush()
             os.fsync(self._file.fileno())
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path.replace(place)
-        return Stored(content, self.size_bytes, place)
+
+    def stored(self, suffix: str) -> Stored:
+        """Return what the file is once it is kept."""
+        content = self.content
+        return Stored(content, self.size_bytes, self._store.path(content, suffix))
+
+    def keep(self, suffix: str) -> Stored:
+        """Put the whole file in its place, durably; it takes that of one of the same content."""
+        self.settle()
+        stored = self.stored(suffix)
+        with _meaning():
+            stored.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.replace(stored.path)
+        return stored
 
     def close(self) -> None:
         """Let go of the file."""

@@ -286,13 +286,18 @@ def hold_file(session: Session, content: str) -> None:
 
 
 def unused_files(session: Session, files: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return those of some files, by content and suffix, that no song and no export is made of."""
+    """Return those of some files, by content and suffix, that no song and no export is made of.
+
+    They are held to the end of the transaction, which is to remove them: nobody takes one up again meanwhile.
+    """
     from sqlalchemy import select
 
     from melisma.store.service.tables import ExportRow, SongRow
 
     files = set(files)
     contents = {content for content, _ in files}
+    for content in sorted(contents):
+        hold_file(session, content)
     used: set[tuple[str, str]] = set()
     for table in (ExportRow, SongRow):
         statement = select(table.content, table.suffix).where(table.content.in_(contents))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from melisma.store.service import jobs, receipts
+from melisma.store.service import jobs, receipts, songs
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -56,8 +56,8 @@ def sweep(database: ServiceDatabase, data: Path, keep_days: float, now: datetime
     moment = now or datetime.now(UTC)
     before = moment.timestamp() - _YOUNG_S
     uploads = [_remove(path) for path in _old(data / FILES / INCOMING, "*", before)]
-    files = [_remove(path) for path in _orphans(database, data / FILES, before)]
-    derived = [_remove(path) for path in _orphans(database, data / DERIVED, before)]
+    files = [_let_go(database, path, before) for path in _orphans(database, data / FILES, before)]
+    derived = [_let_go(database, path, before) for path in _orphans(database, data / DERIVED, before)]
     with database.begin() as session:
         n_jobs = jobs.prune(session, keep_days)
         n_receipts = _drop_receipts(session, moment)
@@ -88,20 +88,37 @@ def files_named(session: Session) -> dict[str, str]:
 
 
 def _orphans(database: ServiceDatabase, folder: Path, before: float) -> Iterator[Path]:
-    """Yield old files of which no row names the content, each looked up again right before it is yielded."""
+    """Yield old files of which no row names the content now."""
     old = [path for path in _old(folder, "*/**/*", before) if INCOMING not in path.relative_to(folder).parts]
     if not old:
         return
     with database.begin(write=False) as session:
         named = contents(session)
     for path in old:
-        content = path.name.partition(".")[0]
-        if len(content) != 64 or content in named:
-            continue
-        with database.begin(write=False) as session:
-            if content in contents(session):
-                continue
-        yield path
+        if len(_content(path)) == 64 and _content(path) not in named:
+            yield path
+
+
+def _let_go(database: ServiceDatabase, path: Path, before: float) -> int | None:
+    """Remove a file that is still old and that still no row names, while whoever would take it up again waits."""
+    from sqlalchemy import select
+
+    from melisma.store.service.tables import ExportRow, SongRow
+
+    content = _content(path)
+    with database.begin() as session:
+        songs.hold_file(session, content)
+        for table in (SongRow, ExportRow):
+            if session.execute(select(table.id).where(table.content == content).limit(1)).first() is not None:
+                return None
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < before:
+                return _remove(path)
+    return None
+
+
+def _content(path: Path) -> str:
+    return path.name.partition(".")[0]
 
 
 def _old(folder: Path, pattern: str, before: float) -> list[Path]:
