@@ -3,6 +3,7 @@ import { dateOf, h, languageName } from "./dom.js";
 import { loadStyle } from "./style.js";
 
 const TASKS = { emit: "Times known words", place: "Times known words", transcribe: "Hears words" };
+const DEVICES = { cpu: "on the processor", cuda: "on the GPU", http: "over HTTP" };
 const HEADS = ["Engine", "State", "Model", "Licence", "Languages"];
 const FEW_LANGUAGES = 6;
 
@@ -38,7 +39,7 @@ function row(engine) {
     h("th", { scope: "row", role: "rowheader" }, h("span.engine-name", { text: engine.name }),
       engine.task && h("span.small.quiet-text", { text: TASKS[engine.task] ?? engine.task }),
       engine.baseline && h("span.small.quiet-text", { text: "Baseline: for comparisons only" }),
-      engine.device && h("span.small.quiet-text", { text: `on ${engine.device}` })),
+      engine.device && h("span.small.quiet-text", { text: DEVICES[engine.device] ?? `on ${engine.device}` })),
     h("td", { role: "cell", "data-label": "State" }, ...state(engine)),
     h("td", { role: "cell", "data-label": "Model" }, ...model(engine)),
     h("td", { role: "cell", "data-label": "Licence" }, h("span", { text: engine.licence || "not stated" }),

@@ -59,7 +59,7 @@ async function show() {
     else arrive(container, page.title);
   } catch (error) {
     if (mine !== turn || error.name === "AbortError") return;
-    container.replaceChildren(h("h1", { tabindex: -1, text: page.title }), troubleNotice(error, show));
+    container.replaceChildren(h("h1", { tabindex: -1, text: page.title }), troubleNotice(error, show), toLibrary());
     arrive(container, page.title);
   } finally {
     waiting.remove();
@@ -70,9 +70,13 @@ function showNowhere() {
   delete main.dataset.page;
   main.append(
     h("h1", { tabindex: -1, text: "There is no such page" }),
-    h("p", {}, h("a", { href: "#/library", text: "To the library" })),
+    toLibrary(),
   );
   arrive(main, "There is no such page");
+}
+
+function toLibrary() {
+  return h("p", {}, h("a", { href: "#/library", text: "To the library" }));
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The timeline editor: puts its parts together, and takes them apart again. */
-import { h } from "../dom.js";
+import { h, icon } from "../dom.js";
 import { complain, toast } from "../messages.js";
 import { Comparing } from "./compare.js";
 import { Drags } from "./drag.js";
@@ -129,7 +129,9 @@ function assemble(editor, root, { song, host, recording, signal }) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour, { signal });
   editor.changed();
   editor.played(0);
-  editor.select(editor.selected, { quiet: true });
+  const begin = () => editor.select(editor.selected, { quiet: true });
+  begin();
+  timeline.onceDrawn(begin); // before it is drawn nothing has a place
   return {
     saving,
     stop() {
@@ -146,15 +148,27 @@ function head(song, saving) {
   return h(
     "div.page-head",
     {},
-    h("div", {}, h("a.trail", { href: "#/library", text: "Library" }), h("h1", { text: title }), saving.status),
+    h(
+      "div.ed-titles",
+      {},
+      h("a.trail", { href: "#/library" }, icon("back"), "Library"),
+      h("h1", { text: title, dir: "auto" }),
+      saving.status,
+    ),
     h(
       "div.buttons",
       {},
-      h("a.button", { href: `#/songs/${song.id}/play`, text: "Player" }),
-      h("a.button", { href: `#/songs/${song.id}/export`, text: "Export" }),
+      there(song, "play", "Player"),
+      there(song, "export", "Export"),
       saving.button,
     ),
   );
+}
+
+/** A link to another page of the song; where there is little room only its symbol is shown. */
+function there(song, page, name) {
+  const attributes = { href: `#/songs/${song.id}/${page}`, "aria-label": name, title: name };
+  return h("a.button", attributes, icon(page), h("span", { text: name }));
 }
 
 /** Draws the words as they are now. @param {Editor} editor */

@@ -92,6 +92,11 @@ export class Timeline {
     this.spectrum?.clear();
   }
 
+  /** Do something when the waveform is drawn for the first time. @param {() => void} work */
+  onceDrawn(work) {
+    this.surfer.once("redraw", work);
+  }
+
   /** Be told whenever other times are to be seen, or the same ones elsewhere. */
   onChange(listener) {
     this.listeners.add(listener);
