@@ -4,7 +4,7 @@ A look goes to Redis first, where there is one, then to the database. Whatever f
 while; the alignment is then computed as if there were no cache. What is wrong with the settings themselves, a URL that
 is none or a package that is missing, is raised when the cache is made.
 
-Corrections by hand are entries of `Source.USER_CORRECTED`, one for each track, kept with `keep` and found before anything
+Corrections by hand are entries of `Source.USER_CORRECTED`, one for each track, kept with `keep` and found before all
 that was computed. Their history is in the tables of the service (`melisma.store.service`).
 """
 
