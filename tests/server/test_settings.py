@@ -92,11 +92,17 @@ def test_no_field_is_left_without_a_variable(tmp_path):
         ("MELISMA_ALLOWED_HOSTS", "*", "MELISMA_ALLOWED_HOSTS lists names without ports"),
         ("MELISMA_PROXIES", "proxy", "MELISMA_PROXIES lists addresses such as 10.0.0.2 or 10.0.0.0/24, not 'proxy'"),
         ("MELISMA_MAX_UPLOAD_MB", "-1", "MELISMA_MAX_UPLOAD_MB is a number, 0 or more, not '-1'"),
-        ("MELISMA_MAX_UPLOAD_MB", "0", "MELISMA_MAX_UPLOAD_MB is 0.001 or more, not 0"),
+        ("MELISMA_MAX_UPLOAD_MB", "0", "MELISMA_MAX_UPLOAD_MB is 0.001 to 1e\\+09, not 0"),
         ("MELISMA_MAX_DURATION_S", "inf", "MELISMA_MAX_DURATION_S is a number, 0 or more, not 'inf'"),
         ("MELISMA_FAILURES_PER_MINUTE", "0", "MELISMA_FAILURES_PER_MINUTE is 1 or more, not 0"),
         ("MELISMA_WORKERS", "65", "MELISMA_WORKERS is 0 to 64, not 65"),
-        ("MELISMA_JOB_ATTEMPTS", "0", "MELISMA_JOB_ATTEMPTS is 1 to 100, not 0"),
+        ("MELISMA_JOB_ATTEMPTS", "0", "MELISMA_JOB_ATTEMPTS is 1 to 10, not 0"),
+        ("MELISMA_MAX_UPLOAD_MB", "1e308", "MELISMA_MAX_UPLOAD_MB is 0.001 to 1e\\+09, not 1e\\+308"),
+        ("MELISMA_MAX_BODY_MB", "1e308", "MELISMA_MAX_BODY_MB is 0.001 to"),
+        ("MELISMA_BODY_TIMEOUT_S", "1e300", "MELISMA_BODY_TIMEOUT_S is 0.1 to 86400, not"),
+        ("MELISMA_JOB_LEASE_S", "1e300", "MELISMA_JOB_LEASE_S is 1 to 86400, not"),
+        ("MELISMA_JOB_RETRY_S", "1e300", "MELISMA_JOB_RETRY_S is 0 to 86400, not"),
+        ("MELISMA_JOB_KEEP_DAYS", "1e300", "MELISMA_JOB_KEEP_DAYS is 0 to 36500, not"),
     ],
 )
 def test_what_a_variable_cannot_hold_is_one_sentence(name, said, sentence):
@@ -182,3 +188,12 @@ def test_nobody_else_reaches_the_loopback_interface(host):
     found.check()
     assert found.on_loopback
     assert settings.LEAST_TOKEN == 16
+
+
+@pytest.mark.parametrize("said", ["sqlite://", "postgresql://db:port/melisma"])
+def test_a_database_that_cannot_be_is_told_by_its_own_variable(said):
+    from melisma.store.service.database import ServiceDatabase
+
+    settings = from_environment({"MELISMA_DATABASE_URL": said})
+    with pytest.raises(InputError, match=r"^MELISMA_DATABASE_URL (names no SQLite file|is no URL)"):
+        ServiceDatabase(settings.database)

@@ -17,6 +17,8 @@ from melisma.core.errors import InputError
 
 HASHED = "sha256:"  # in front of a token's hash, where the token itself is not written down
 LEAST_TOKEN = 16  # characters: nobody guesses so many at ten a minute
+# More than anybody means, and less than a clock or a file system can hold.
+_MOST_MB, _DAY_S, _CENTURY_DAYS = 1e9, 86_400.0, 36_500.0
 _NAME = re.compile(r"[^\s:,]{1,64}")
 _HOST = re.compile(r"[0-9a-z_](?:[0-9a-z._-]{0,251}[0-9a-z_])?|\[?[0-9a-f:.]+\]?")
 _DATABASES = ("sqlite", "postgresql", "postgresql+psycopg", "postgres")
@@ -261,13 +263,13 @@ def _tokens(env: Mapping[str, str]) -> dict[str, str]:
 def _limits(env: Mapping[str, str]) -> Limits:
     usual = Limits()
     return Limits(
-        upload_bytes=round(1e6 * _number(env, "MELISMA_MAX_UPLOAD_MB", usual.upload_bytes / 1e6, 0.001)),
+        upload_bytes=round(1e6 * _number(env, "MELISMA_MAX_UPLOAD_MB", usual.upload_bytes / 1e6, 0.001, _MOST_MB)),
         duration_s=_number(env, "MELISMA_MAX_DURATION_S", usual.duration_s, 1.0),
         lyrics_chars=_whole(env, "MELISMA_MAX_LYRICS_CHARS", usual.lyrics_chars, 1),
-        body_bytes=round(1e6 * _number(env, "MELISMA_MAX_BODY_MB", usual.body_bytes / 1e6, 0.001)),
+        body_bytes=round(1e6 * _number(env, "MELISMA_MAX_BODY_MB", usual.body_bytes / 1e6, 0.001, _MOST_MB)),
         requests_per_minute=_whole(env, "MELISMA_REQUESTS_PER_MINUTE", usual.requests_per_minute, 0),
         failures_per_minute=_whole(env, "MELISMA_FAILURES_PER_MINUTE", usual.failures_per_minute, 1),
-        body_s=_number(env, "MELISMA_BODY_TIMEOUT_S", usual.body_s, 0.1),
+        body_s=_number(env, "MELISMA_BODY_TIMEOUT_S", usual.body_s, 0.1, _DAY_S),
         queued_jobs=_whole(env, "MELISMA_MAX_QUEUED_JOBS", usual.queued_jobs, 1),
     )
 
@@ -277,10 +279,10 @@ def _jobs(env: Mapping[str, str]) -> JobSettings:
     return JobSettings(
         workers=_whole(env, "MELISMA_WORKERS", usual.workers, 0, 64),
         redis_url=_url(env, "MELISMA_QUEUE_REDIS_URL", _REDIS, "redis://host:6379/1"),
-        lease_s=_number(env, "MELISMA_JOB_LEASE_S", usual.lease_s, 1.0),
-        attempts=_whole(env, "MELISMA_JOB_ATTEMPTS", usual.attempts, 1, 100),
-        retry_s=_number(env, "MELISMA_JOB_RETRY_S", usual.retry_s, 0.0),
-        keep_days=_number(env, "MELISMA_JOB_KEEP_DAYS", usual.keep_days, 0.0),
+        lease_s=_number(env, "MELISMA_JOB_LEASE_S", usual.lease_s, 1.0, _DAY_S),
+        attempts=_whole(env, "MELISMA_JOB_ATTEMPTS", usual.attempts, 1, 10),
+        retry_s=_number(env, "MELISMA_JOB_RETRY_S", usual.retry_s, 0.0, _DAY_S),
+        keep_days=_number(env, "MELISMA_JOB_KEEP_DAYS", usual.keep_days, 0.0, _CENTURY_DAYS),
     )
 
 

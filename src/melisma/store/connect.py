@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from melisma.core.errors import InputError, MissingDependency
 from melisma.store.settings import SQLITE
+from melisma.store.settings import URL as CACHE_URL
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -33,8 +34,15 @@ HURRIED = Patience()  # beside an alignment
 CALM = Patience(connect_s=5, statement_s=60.0, answer_s=120.0, migration_s=120.0)  # who asks for the cache itself
 
 
-def parse(url: str) -> URL:
+def parse(url: str, variable: str = CACHE_URL) -> URL:
     """Read the URL of a database; a path alone is that of a SQLite file.
+
+    Parameters
+    ----------
+    url : str
+        As it was set.
+    variable : str
+        Where, for the sentence of an error.
 
     Raises
     ------
@@ -49,14 +57,14 @@ def parse(url: str) -> URL:
     if url.startswith("sqlite:"):
         path = url.removeprefix(SQLITE)
         if path in ("", ":memory:", url):
-            raise InputError("MELISMA_CACHE_URL names no SQLite file: write sqlite:///path/to/file")
+            raise InputError(f"{variable} names no SQLite file: write sqlite:///path/to/file")
         return URL.create("sqlite", database=str(Path(path).expanduser().absolute()))
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
-        raise InputError("MELISMA_CACHE_URL is no URL: write sqlite:///path or postgresql://user@host/base") from error
+        raise InputError(f"{variable} is no URL: write sqlite:///path or postgresql://user@host/base") from error
     if parsed.drivername not in _POSTGRES:
-        raise InputError(f"the cache is kept in SQLite or PostgreSQL, not in {parsed.drivername!r} (MELISMA_CACHE_URL)")
+        raise InputError(f"{variable} names a database in SQLite or PostgreSQL, not in {parsed.drivername!r}")
     return parsed.set(drivername=_POSTGRES[0])
 
 

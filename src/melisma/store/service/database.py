@@ -43,7 +43,7 @@ class ServiceDatabase:
     """
 
     def __init__(self, url: str, patience: connect.Patience = PATIENCE) -> None:
-        self.url = connect.parse(url)
+        self.url = connect.parse(url, "MELISMA_DATABASE_URL")
         self.name = connect.shown(url)
         self.path = connect.sqlite_path(self.url)
         self._patience = patience
