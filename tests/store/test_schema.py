@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -137,3 +139,18 @@ def test_a_migration_that_breaks_off_leaves_nothing(database, monkeypatch):
         assert sa.inspect(connection).get_table_names() == []
     assert database.migrate() == (None, schema.HEAD)
     assert database.best(Track("a", "b"), NOW).entry is None
+
+
+def test_databases_may_be_migrated_at_once_by_threads_of_one_process(tmp_path):
+    """Alembic keeps what it works on in its module: a service opens its own database while a job opens the cache."""
+    databases = [Database(f"sqlite:///{tmp_path}/{n}.sqlite") for n in range(8)]
+    start = threading.Barrier(len(databases))
+
+    def migrate(database):
+        start.wait()
+        return database.migrate()
+
+    with ThreadPoolExecutor(len(databases)) as pool:
+        assert list(pool.map(migrate, databases)) == [(None, schema.HEAD)] * len(databases)
+    for database in databases:
+        database.close()

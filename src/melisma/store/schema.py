@@ -5,6 +5,7 @@ There are two schemas, the cache's and the service's. They may live in one datab
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 HEAD = "0001"  # of migrations/versions; a test compares
+_ONE_AT_A_TIME = threading.Lock()  # Alembic keeps what it works on in its module, whichever database that is
 
 
 class WrongSchema(CacheError):
@@ -126,7 +128,8 @@ def _migrate(connection: Connection, wait_ms: int, chain: Chain) -> str | None:
     config = Config()
     config.set_main_option("script_location", str(chain.folder).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, chain.head)
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, chain.head)
     return before
 
 
