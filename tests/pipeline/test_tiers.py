@@ -95,8 +95,9 @@ def test_a_baseline_is_for_those_who_name_it(install, settings):
 
 def test_what_an_engine_lacks_is_said(install, settings):
     install(OtherPhone).lacking = "pip install 'melisma[ctc]'"
-    with pytest.raises(EngineUnavailable, match=r"melisma\[ctc\]"):
+    with pytest.raises(EngineUnavailable, match=r"melisma\[ctc\]") as caught:
         tiers.usable("other", settings, chosen=True)
+    assert caught.value.lasting
 
 
 def test_an_engine_that_is_switched_off_is_not_used(install, settings):

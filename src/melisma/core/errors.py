@@ -15,6 +15,7 @@ class MelismaError(Exception):
 
     exit_code = 1
     http_status = 500
+    lasting = False  # whether the same would be met again at once: another try is of no use
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are pickled as a call with their message, which the classes that carry facts cannot take back.
@@ -33,6 +34,7 @@ class MissingDependency(MelismaError):
 
     exit_code = 3
     http_status = 501
+    lasting = True
 
 
 class OutputError(MelismaError):
@@ -47,6 +49,7 @@ class InputError(MelismaError):
 
     exit_code = 2
     http_status = 422
+    lasting = True
 
 
 class AudioError(InputError):
@@ -121,10 +124,17 @@ class EngineError(MelismaError):
 
 
 class EngineUnavailable(EngineError, MissingDependency):
-    """An engine cannot run here: a package, a model, a key or a server is missing; the sentence says which."""
+    """An engine cannot run here: a package, a model, a key or a server is missing; the sentence says which.
+
+    A model that could not be fetched may be there the next time, a package will not: `lasting` says which it is.
+    """
 
     exit_code = 3
     http_status = 501
+
+    def __init__(self, *said: object, lasting: bool = False) -> None:
+        super().__init__(*said)
+        self.lasting = lasting
 
 
 class EngineFailed(EngineError):
@@ -148,10 +158,14 @@ class UnitsError(EngineError):
 
 
 class NoEngine(MelismaError):
-    """No tier gave a result; the sentence says of each why."""
+    """No tier gave a result; the sentence says of each why. It is `lasting` where all that they lack is."""
 
     exit_code = 3
     http_status = 503
+
+    def __init__(self, *said: object, lasting: bool = False) -> None:
+        super().__init__(*said)
+        self.lasting = lasting
 
 
 class CacheError(MelismaError):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from melisma.aligner import anchored
-from melisma.core.errors import InputError, MelismaError, NoEngine
+from melisma.core.errors import InputError, MelismaError
 from melisma.core.records import Alignment, Emission, LyricLine, Lyrics, Waveform
 from melisma.engines.protocol import EmittingEngine
 from melisma.pipeline import tiers
@@ -123,7 +123,7 @@ def _engine(
                 return engine, song.language_for(engine).code or "und"
         except MelismaError as error:
             reasons[name] = error
-    raise NoEngine(tiers.none_left(song.lyrics, reasons))
+    raise tiers.nothing(song.lyrics, reasons)
 
 
 def _candidates(alignment: Alignment, lyrics: Lyrics | None, settings: RouterSettings) -> Iterator[str]:

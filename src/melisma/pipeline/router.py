@@ -14,7 +14,6 @@ from melisma.core.errors import (
     LyricsError,
     MelismaError,
     ModelError,
-    NoEngine,
     TooFewFrames,
     WrongLyrics,
 )
@@ -258,4 +257,4 @@ class _Walk:
         tried = list(self._failures.values())
         if tried and all(isinstance(error, InputError) for error in tried):
             return tried[0]
-        return NoEngine(tiers.none_left(self._song.lyrics, self._roster.skipped | self._failures))
+        return tiers.nothing(self._song.lyrics, self._roster.skipped | self._failures)

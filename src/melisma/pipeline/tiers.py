@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from melisma.core import plugins
-from melisma.core.errors import EngineUnavailable, LicenceError, MelismaError, UnknownName
+from melisma.core.errors import EngineUnavailable, LicenceError, MelismaError, NoEngine, UnknownName
 from melisma.core.records import Lyrics
 from melisma.engines.protocol import Engine, Task
 from melisma.pipeline.flags import flags_at
@@ -122,21 +122,28 @@ def usable(name: str, settings: RouterSettings, *, chosen: bool) -> Engine:
     if refusal:
         raise LicenceError(refusal)
     if flags_at(settings.flags).off(name):
-        raise EngineUnavailable(f"it is switched off in {settings.flags}: melisma engines enable {name}")
+        said = f"it is switched off in {settings.flags}: melisma engines enable {name}"
+        raise EngineUnavailable(said, lasting=True)
     if engine.facts.baseline and not chosen:
-        raise EngineUnavailable("it is a baseline, for tables")
+        raise EngineUnavailable("it is a baseline, for tables", lasting=True)
     lacking = engine.missing()
     if lacking:
-        raise EngineUnavailable(lacking)
+        raise EngineUnavailable(lacking, lasting=True)
     if not chosen and name not in (settings.tiers or ()) and not getattr(engine, "asked_for", True):
         raise EngineUnavailable(
             "it would send the recording to another machine, and only a key that other programs use too allows it: "
-            f"name it in MELISMA_TIERS or as --engine {name}"
+            f"name it in MELISMA_TIERS or as --engine {name}",
+            lasting=True,
         )
     return engine
 
 
-def none_left(lyrics: Lyrics | None, reasons: Mapping[str, MelismaError]) -> str:
+def nothing(lyrics: Lyrics | None, reasons: Mapping[str, MelismaError]) -> NoEngine:
+    """Return the error of a song for which no engine gave a result, for these reasons."""
+    return NoEngine(_none_left(lyrics, reasons), lasting=all(reason.lasting for reason in reasons.values()))
+
+
+def _none_left(lyrics: Lyrics | None, reasons: Mapping[str, MelismaError]) -> str:
     """Say in one sentence that no engine gave a result, and of each why."""
     listed = "; ".join(f"{name}: {error}" for name, error in reasons.items())
     why = f" ({listed})" if listed else ""

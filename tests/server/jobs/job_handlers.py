@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from melisma.core.errors import EngineFailed, InputError, MissingDependency
+from melisma.core.errors import EngineFailed, EngineUnavailable, InputError, MissingDependency
 from melisma.engines.device_lock import DeviceLock
 
 STEP_S = 0.02
@@ -17,6 +17,8 @@ ERRORS = {
     "engine": EngineFailed("the server gave no usable answer"),
     "input": InputError("these lyrics are empty"),
     "missing": MissingDependency("this needs a package: pip install 'melisma[redis]'"),
+    "engine missing": EngineUnavailable("the engine whisper needs faster-whisper", lasting=True),
+    "unfetched": EngineUnavailable("the model cannot be fetched"),
     "unknown": RuntimeError("/secret/path fell over"),
     "exit": SystemExit(3),
 }

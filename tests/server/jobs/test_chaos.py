@@ -66,7 +66,9 @@ def test_a_job_that_kills_its_worker_ends_after_three_tries_with_its_reason(
         (n, "WorkerDied", "drinking") for n in (1, 2, 3)
     ]
     assert failed.problem["type"] == "/problems/worker-died"
-    assert failed.problem["detail"].startswith("3 tries came to nothing: 1. the worker died at 'drinking'")
+    assert failed.problem["detail"].startswith(
+        "3 tries came to nothing, each time for this: the worker died at 'drinking'"
+    )
     all_done_once([done], deployment)
     assert last.popen.poll() is None
 

@@ -10,6 +10,7 @@ import pytest
 
 from melisma.core.errors import NotFound, UnknownName
 from melisma.server.jobs.records import JobState
+from melisma.server.jobs.runner import given_up
 from melisma.store.service import jobs as ledger
 from melisma.store.service.tables import JobRow
 
@@ -69,7 +70,7 @@ def test_a_cancelled_job_ends_whatever_its_handler_catches(submit, working, queu
     assert deployment.lines("swallowed") == []
 
 
-@pytest.mark.parametrize("error", ["engine", "unknown", "exit"])
+@pytest.mark.parametrize("error", ["engine", "unfetched", "unknown", "exit"])
 def test_what_may_pass_is_tried_again_and_each_cause_is_kept(submit, working, over, error):
     job = submit("stumble", times=2, error=error)
     with working():
@@ -86,7 +87,14 @@ def test_the_third_failure_is_the_last_and_says_all_of_them(submit, working, ove
     assert (failed.state, failed.n_attempts, len(failed.causes)) == (JobState.FAILED, 3, 3)
     assert (failed.problem["type"], failed.problem["status"]) == ("/problems/engine-failed", 502)
     said = "the server gave no usable answer"
-    assert failed.problem["detail"] == f"3 tries came to nothing: 1. {said}; 2. {said}; 3. {said}"
+    assert failed.problem["detail"] == f"3 tries came to nothing, each time for this: {said}"
+
+
+def test_the_causes_of_all_tries_are_said_where_they_differ():
+    problem = {"status": 502, "detail": "the last"}
+    said = given_up(problem, [{"detail": "the first"}, {"detail": "the last"}])
+    assert said == {"status": 502, "detail": "2 tries came to nothing: 1. the first; 2. the last"}
+    assert given_up(problem, [{"detail": "the last"}]) == problem
 
 
 def test_what_an_unknown_fault_says_stays_in_the_log(submit, working, over, caplog):
@@ -97,7 +105,7 @@ def test_what_an_unknown_fault_says_stays_in_the_log(submit, working, over, capl
     assert "/secret/path fell over" in caplog.text
 
 
-@pytest.mark.parametrize(("error", "status"), [("input", 422), ("missing", 501)])
+@pytest.mark.parametrize(("error", "status"), [("input", 422), ("missing", 501), ("engine missing", 501)])
 def test_what_cannot_pass_is_not_tried_again(submit, working, over, error, status):
     job = submit("stumble", times=9, error=error)
     with working():

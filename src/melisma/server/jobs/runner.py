@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from melisma.core import retries
-from melisma.core.errors import EngineError, InputError, MelismaError, MissingDependency, StoreError
+from melisma.core.errors import MelismaError, StoreError
 from melisma.server import problems
 from melisma.server.jobs import kinds as kinds_of_jobs
 from melisma.server.jobs.records import Cancelled, Job, Why
@@ -226,15 +226,16 @@ def given_up(problem: Mapping[str, Any], causes: list[dict[str, Any]]) -> dict[s
     """Return the problem of a job that is not tried again: the last one, or all of them in one sentence."""
     if len(causes) == 1:
         return dict(problem)
-    said = "; ".join(f"{n}. {cause['detail']}" for n, cause in enumerate(causes, 1))
+    details = [cause["detail"] for cause in causes]
+    if len(set(details)) == 1:
+        return {**problem, "detail": f"{len(causes)} tries came to nothing, each time for this: {details[0]}"}
+    said = "; ".join(f"{n}. {detail}" for n, detail in enumerate(details, 1))
     return {**problem, "detail": f"{len(causes)} tries came to nothing: {said}"}
 
 
 def _final(error: BaseException) -> bool:
     """Whether another try cannot help: what was given is wrong, or a package is missing."""
-    return isinstance(error, InputError) or (
-        isinstance(error, MissingDependency) and not isinstance(error, EngineError)
-    )
+    return isinstance(error, MelismaError) and error.lasting
 
 
 @contextlib.contextmanager
