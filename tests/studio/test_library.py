@@ -63,6 +63,29 @@ def test_a_song_is_added_with_its_words_and_waits_its_turn(visit, studio, made_s
     expect(song.get_by_role("button", name="Align…")).to_be_visible()
 
 
+def test_an_upload_goes_on_while_another_page_is_shown(visit, studio, made_song):
+    page = open_library(visit, studio, expected=["ERR_FAILED"])
+    held = []
+    page.route("**/v1/songs", lambda route: held.append(route) if route.request.method == "POST" else route.fallback())
+    page.get_by_label("Recordings").set_input_files(made_song.path)
+    dialog = page.get_by_role("dialog", name="Add a song")
+    dialog.get_by_label("I have the words").check()
+    dialog.get_by_label("Words of the song").fill(made_song.lyrics)
+    dialog.get_by_role("button", name="Add and align").click()
+    upload = page.get_by_role("region", name="Uploads").get_by_role("listitem")
+    expect(upload).to_contain_text("Uploading")
+    page.get_by_role("link", name="Engines").click()
+    expect(page.get_by_role("heading", name="Engines", level=1)).to_be_visible()
+    held.pop().abort()
+    expect(page.get_by_role("alert")).to_contain_text("was not added")  # it is told on whatever page one is
+    page.get_by_role("link", name="Library", exact=True).first.click()
+    expect(upload).to_contain_text("does not answer")
+    page.unroute("**/v1/songs")
+    upload.get_by_role("button", name="Try again").click()
+    expect(page.locator(".song").get_by_role("heading")).to_have_text("Night")
+    expect(upload).to_have_count(0)
+
+
 def test_what_is_no_recording_is_refused_in_a_sentence(visit, studio, tmp_path):
     page = open_library(visit, studio, expected=["status of 415", "status of 422"])
     bad = tmp_path / "notes.mp3"

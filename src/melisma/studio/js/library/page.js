@@ -17,6 +17,8 @@ const STATUSES = [
   ["new", "Not aligned"],
 ];
 
+const uploads = new Uploads(); // they go on while other pages are shown, and are still there on the way back
+
 /** @type {import("../main.js").Mount} */
 export async function mount(container, context) {
   await loadStyle("css/library.css");
@@ -35,7 +37,8 @@ class Library {
     this.cards = [];
     /** @type {Promise<any[]>|null} */
     this.asked = null;
-    this.uploads = new Uploads(() => this.load());
+    this.uploads = uploads;
+    uploads.onSong = () => this.load();
     const files = { type: "file", multiple: true, accept: ACCEPT, hidden: true, "aria-label": "Recordings" };
     this.picker = /** @type {HTMLInputElement} */ (h("input", files));
     this.picker.addEventListener("change", () => this.takeFiles(this.picker.files ?? []));
@@ -206,6 +209,7 @@ class Library {
 
   leave() {
     clearTimeout(this.typing);
+    uploads.onSong = () => undefined;
     document.body.classList.remove("dropping");
     this.clear();
   }

@@ -1,20 +1,21 @@
 /** Orders on their way: the recording goes up, then its job is asked for. From there on the song's card tells. */
 import { api } from "../api.js";
 import { h, iconButton } from "../dom.js";
-import { announce, sentenceOf } from "../messages.js";
+import { announce, sentenceOf, toast } from "../messages.js";
 import { stemOf } from "./add.js";
 
 const AT_ONCE = 2; // uploads share one line; more at once makes each slower and none sooner
 
 export class Uploads {
-  /** @param {(song: any) => void} onSong - Called when a song is there and its job is queued. */
-  constructor(onSong) {
-    this.onSong = onSong;
+  constructor() {
+    /** Called when a song is there and its job is queued. @type {(song: any) => void} */
+    this.onSong = () => undefined;
     /** @type {(() => Promise<void>)[]} */
     this.waiting = [];
     this.running = 0;
     this.list = h("ul.uploads");
     this.element = h("section", { "aria-label": "Uploads", hidden: true }, this.list);
+    addEventListener("beforeunload", (event) => this.running && event.preventDefault()); // it would end them
   }
 
   /** @param {import("./add.js").Order[]} orders */
@@ -57,6 +58,7 @@ export class Uploads {
     } catch (error) {
       if (error.name === "AbortError") return this.drop(row);
       row.fail(error);
+      if (!row.element.isConnected) toast(`${row.order.name} was not added: see the library.`, { trouble: true });
     }
     return undefined;
   }
