@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from melisma.aligner import edits
 from melisma.audio.decode import SOUND_VERSION
-from melisma.core.errors import Conflict, InputError, VersionConflict
+from melisma.core.errors import Conflict, InputError, NotFound, StoreError, VersionConflict
 from melisma.core.records import Alignment
 from melisma.formats import json as alignment_json
 from melisma.server.context import Context
@@ -16,6 +17,9 @@ from melisma.store.entries import Source
 from melisma.store.keys import Track
 from melisma.store.service import alignments, songs
 from melisma.store.service.alignments import Version
+
+if TYPE_CHECKING:
+    from melisma.store.cache import Cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +125,41 @@ def keep(
             corrected=corrected,
             parent=parent,
         )
-        found = alignments.get(session, change.alignment_id)
-        song = songs.get(session, found.song_id)
-    if context.cache is None:
-        return number
-    sound = found.audio_hash or context.cache.sound_of(song.recording.content, SOUND_VERSION)
-    if sound and found.text_hash:
-        track = Track(sound, found.text_hash)
-        if source is Source.USER_CORRECTED:
-            context.cache.keep(source, track, alignment, artist=song.artist, title=song.title)
-        elif before == Source.USER_CORRECTED.value:  # taken back: `melisma align` is not to find it any more
-            context.cache.forget_track(track, (Source.USER_CORRECTED,))
+    if context.cache is not None:
+        _tell(context, context.cache, change.alignment_id, had=before == Source.USER_CORRECTED.value)
     return number
+
+
+def _tell(context: Context, cache: Cache, alignment_id: str, *, had: bool) -> None:
+    """Have the cache know what a person made of a track, as it is now; `had` says whether it may know something else.
+
+    Of two who save one after the other, the first may come to the cache last: each looks again until nothing is newer.
+    """
+    track, told = None, 0
+    while True:
+        try:
+            with context.database.begin(write=False) as session:
+                found = alignments.get(session, alignment_id)
+                if found.version == told:
+                    return
+                alignment, version = alignments.version(session, alignment_id, found.version)
+                song = songs.get(session, found.song_id)
+        except NotFound:  # removed meanwhile, its track in the cache too
+            if track is not None:
+                cache.forget_track(track, (Source.USER_CORRECTED,))
+            return
+        except StoreError:  # the version is kept, which is what was asked for
+            return
+        told = version.version
+        sound = found.audio_hash or cache.sound_of(song.recording.content, SOUND_VERSION)
+        if not sound or not found.text_hash:
+            return
+        track = Track(sound, found.text_hash)
+        if version.source == Source.USER_CORRECTED.value:
+            cache.keep(Source.USER_CORRECTED, track, alignment, artist=song.artist, title=song.title)
+            had = True
+        elif had:  # taken back: `melisma align` is not to find it any more
+            cache.forget_track(track, (Source.USER_CORRECTED,))
 
 
 def shown(version: int, alignment: Alignment, corrected: Sequence[int]) -> Saved:

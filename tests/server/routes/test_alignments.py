@@ -149,6 +149,7 @@ def test_names_without_lyrics_are_what_to_look_for(client, context):
         ({"engine": "gone"}, {"audio": ("a.wav", wav())}, "no engine is called 'gone'"),
         ({"engine": "phone"}, {"lyrics_file": ("a.txt", b"hello")}, "give either song_id or library"),
         ({"lyrics": "hello"}, {"audio": ("a.wav", b"x" * 99)}, "a.wav is no recording"),
+        ({}, {"audio": ("a.wav", wav()), "lyrics_file": ("words.txt", b" \n")}, "words.txt is empty"),
     ],
 )
 def test_forms_that_cannot_be_leave_nothing(client, data, files, said):
@@ -406,9 +407,9 @@ def test_versions_are_listed_page_by_page(client, here):
     assert client.get(f"{here}/versions?cursor=x").status_code == 422
 
 
-def test_the_cache_learns_of_corrections_and_forgets_what_is_taken_back(
-    client, context, here, alignment_id, monkeypatch
-):
+@pytest.fixture
+def kept(context, alignment_id, monkeypatch):
+    """A cache of the service's, and the track of the alignment in it."""
     from melisma.store.cache import Cache
     from melisma.store.settings import CacheSettings
 
@@ -416,15 +417,58 @@ def test_the_cache_learns_of_corrections_and_forgets_what_is_taken_back(
     monkeypatch.setitem(context.__dict__, "cache", cache)
     with context.database.begin() as session:
         alignments.know_track(session, alignment_id, audio_hash="5" * 64, text_hash="6" * 64)
-    track = Track("5" * 64, "6" * 64)
+    return cache, Track("5" * 64, "6" * 64)
+
+
+def test_the_cache_learns_of_corrections_and_forgets_what_is_taken_back(client, here, kept):
+    cache, track = kept
     client.patch(f"{here}/words", json={"version": 1, "edits": [MOVE]})
-    kept = cache.best(track)
-    assert (kept.source, kept.title, kept.alignment.words[0].start_ms) == (Source.USER_CORRECTED, "Habanera", 120)
+    found = cache.best(track)
+    assert (found.source, found.title, found.alignment.words[0].start_ms) == (Source.USER_CORRECTED, "Habanera", 120)
     client.post(f"{here}/undo", json={"version": 2})
     assert cache.best(track) is None
     client.post(f"{here}/restore", json={"version": 3, "to": 2})
     assert cache.best(track).alignment.words[0].start_ms == 120
     client.delete(here)
+    assert cache.best(track) is None
+
+
+@pytest.fixture
+def meanwhile(kept, monkeypatch):
+    """Have something happen after a version was saved, and right before the cache hears of it, once."""
+    cache, _ = kept
+    keep = cache.keep
+
+    def after(happen):
+        def keep_late(*arguments, **names):
+            monkeypatch.setattr(cache, "keep", keep)
+            happen()
+            keep(*arguments, **names)
+
+        monkeypatch.setattr(cache, "keep", keep_late)
+
+    return after
+
+
+def test_whoever_comes_to_the_cache_last_tells_it_what_is_newest(client, here, kept, meanwhile):
+    cache, track = kept
+    later = {**MOVE, "start_ms": 130}
+    meanwhile(lambda: client.patch(f"{here}/words", json={"version": 2, "edits": [later]}))
+    client.patch(f"{here}/words", json={"version": 1, "edits": [MOVE]})
+    assert cache.best(track).alignment.words[0].start_ms == 130
+
+
+def test_what_is_taken_back_meanwhile_does_not_come_back_to_the_cache(client, here, kept, meanwhile):
+    cache, track = kept
+    meanwhile(lambda: client.post(f"{here}/restore", json={"version": 2, "to": 1}))
+    client.patch(f"{here}/words", json={"version": 1, "edits": [MOVE]})
+    assert cache.best(track) is None
+
+
+def test_nor_does_what_is_removed_meanwhile(client, here, kept, meanwhile):
+    cache, track = kept
+    meanwhile(lambda: client.delete(here))
+    client.patch(f"{here}/words", json={"version": 1, "edits": [MOVE]})
     assert cache.best(track) is None
 
 
