@@ -75,8 +75,8 @@ def test_an_empty_form_is_one(tmp_path):
 
 
 FAULTS = {
-    "unknown part": (part("other", b"x") + END, KIND, InputError, "a part 'other': it may have audio, note, title"),
-    "part without name": (part("", b"x") + END, KIND, InputError, "the form has a part ''"),
+    "unknown part": (part("other", b"x") + END, KIND, InputError, "takes no part 'other', only audio, note, title"),
+    "part without name": (part("", b"x") + END, KIND, InputError, "the form takes no part ''"),
     "twice": (part("title", b"a") + part("title", b"b") + END, KIND, InputError, "two parts 'title'"),
     "file twice": (part("audio", b"a") + part("audio", b"b") + END, KIND, InputError, "two parts 'audio'"),
     "large file": (part("audio", b"x" * 1001) + END, KIND, TooLarge, "the file is larger than"),

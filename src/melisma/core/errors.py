@@ -191,8 +191,8 @@ class NotFound(InputError):
 
     http_status = 404
 
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"there is no {kind} {name!r}")
+    def __init__(self, kind: str, name: str, why: str = "") -> None:
+        super().__init__(f"there is no {kind} {name!r}" if not why else f"there is no {kind}: {why}")
         self.kind, self.name = kind, name
 
 

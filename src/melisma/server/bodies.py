@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from melisma.core.errors import InputError, TooLarge, UnsupportedMedia
+from melisma.core.errors import InputError, LyricsError, TooLarge, UnsupportedMedia
 from melisma.server import names
 from melisma.server.multipart import MULTIPART, Form, Kind, Rule, media_type
 from melisma.server.settings import Limits
@@ -84,13 +84,16 @@ def lyrics_of(form: Form, limits: Limits) -> str | None:
     Raises
     ------
     InputError
-        If they come twice, are too long, or are no text.
+        If they come twice, are too long, or are no text, or their file is empty.
     """
     if "lyrics" in form.texts and form.blobs.get("lyrics_file", ("", b""))[1]:
         raise InputError("the form has both lyrics and lyrics_file: send one of them")
-    if form.blobs.get("lyrics_file", ("", b""))[1]:
-        name, data = form.blobs["lyrics_file"]
-        found = encoding.decode(data, names.file_name(name, "the lyrics file"))
+    name, data = form.blobs.get("lyrics_file", ("", b""))
+    if data or name:  # browsers send neither where no file was chosen
+        called = names.file_name(name, "the lyrics file")
+        if not data.strip():
+            raise LyricsError(f"{called} is empty")
+        found = encoding.decode(data, called)
     elif form.texts.get("lyrics", "").strip():
         found = form.texts["lyrics"]
     else:

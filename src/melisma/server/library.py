@@ -67,7 +67,7 @@ def listing(
     NotFound
         If there is no library, or no such folder in it.
     """
-    top = _inside(root, folder) if folder else _root(root)
+    top = _inside(root, folder, "folder") if folder else _root(root)
     if not top.is_dir():
         raise NotFound("folder", folder)
     words = search.casefold().split()
@@ -92,23 +92,23 @@ def _mark(entry: Entry) -> str:
 
 def _root(root: Path | None) -> Path:
     if root is None:
-        raise NotFound("library", "folder")
+        raise NotFound("library", "", "whoever runs this service names its folder in MELISMA_LIBRARY_DIR")
     return root.resolve()
 
 
-def _inside(root: Path | None, path: str) -> Path:
+def _inside(root: Path | None, path: str, kind: str = "recording") -> Path:
     base = _root(root)
     parts = PurePosixPath(path).parts
     if not path or len(path) > _LONGEST or "\\" in path or any(ord(c) < 32 for c in path):
         raise InputError("a recording of the library is named by its path in it, such as 'folder/song.mp3'")
     if path.startswith("/") or any(part.startswith(".") for part in parts) or not parts:
-        raise NotFound("recording", path)
+        raise NotFound(kind, path)
     try:
         found = base.joinpath(*parts).resolve(strict=True)
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, a loop of links
-        raise NotFound("recording", path) from error
+        raise NotFound(kind, path) from error
     if not found.is_relative_to(base):
-        raise NotFound("recording", path)
+        raise NotFound(kind, path)
     return found
 
 

@@ -188,7 +188,8 @@ class _Reader:
         name = options.get(b"name", b"").decode("utf-8", "replace")
         rule = self._rules.get(name)
         if rule is None:
-            raise InputError(f"the form has a part {name[:60]!r}: it may have {', '.join(sorted(self._rules))}")
+            known = ", ".join(sorted(self._rules))
+            raise InputError(f"the form takes no part {name[:60]!r}, only {known}")
         if name in self._texts or name in self._files or name in self._blobs:
             raise InputError(f"the form has two parts {name!r}")
         self._name, self._rule = name, rule

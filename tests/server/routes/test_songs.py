@@ -75,7 +75,12 @@ REFUSED = {
     "no recording": ({"audio": ("a.mp3", b"hello" * 99)}, {}, 422, "a.mp3 is no recording"),
     "empty": ({"audio": ("a.mp3", b"")}, {}, 422, "the part 'audio' is empty"),
     "no audio": ({"lyrics_file": ("a.txt", b"hello")}, {}, 422, "there is no recording: send the part 'audio'"),
-    "other part": ({"audio": ("a.wav", wav()), "picture": ("p", b"x")}, {}, 422, "the form has a part 'picture'"),
+    "other part": (
+        {"audio": ("a.wav", wav()), "picture": ("p", b"x")},
+        {},
+        422,
+        "takes no part 'picture', only artist, audio",
+    ),
     "both lyrics": (
         {"audio": ("a.wav", wav()), "lyrics_file": ("a.txt", b"hello")},
         {"lyrics": "hello"},

@@ -61,7 +61,7 @@ class AlignmentWish(Options):
     @model_validator(mode="after")
     def _one_song(self) -> AlignmentWish:
         if (self.song_id is None) == (self.library is None):
-            raise ValueError("give either song_id or library")
+            raise ValueError("give either song_id or library, or send a form with the part audio")
         return self
 
 

@@ -23,7 +23,7 @@ class TranscriptionWish(Given):
     @model_validator(mode="after")
     def _one_song(self) -> TranscriptionWish:
         if (self.song_id is None) == (self.library is None):
-            raise ValueError("give either song_id or library")
+            raise ValueError("give either song_id or library, or send a form with the part audio")
         if self.engine is not None and self.model is not None and self.engine != self.model:
             raise ValueError("engine and model are two names of one thing: give one of them")
         return self
