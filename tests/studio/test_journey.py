@@ -239,8 +239,9 @@ def correct(page: Page, studio: Studio, song_id: str, alignment_id: str) -> dict
     info = studio.call("GET", f"alignments/{alignment_id}/info")
     assert (info["version"], info["source"], info["corrected"]) == (2, "user_corrected", [FIRST])
     page.locator(f'.ed-lyric[data-word="{FIRST}"]').click()
-    minutes, seconds = page.get_by_label("Selected word").get_by_label("Start", exact=True).input_value().split(":")
-    assert round(60_000 * int(minutes) + 1000 * float(seconds)) == after["words"][FIRST]["start_ms"]
+    start = after["words"][FIRST]["start_ms"]
+    shown = page.get_by_label("Selected word").get_by_label("Start", exact=True)
+    expect(shown).to_have_value(f"{start // 60_000}:{start % 60_000 / 1000:06.3f}")
     return after
 
 
