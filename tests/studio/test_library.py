@@ -95,11 +95,25 @@ def test_what_is_no_recording_is_refused_in_a_sentence(visit, studio, tmp_path):
     dialog.get_by_label("I have none").check()
     dialog.get_by_role("button", name="Add and align").click()
     upload = page.get_by_role("region", name="Uploads")
-    expect(upload.get_by_role("alert")).to_contain_text(re.compile("not|no ", re.I))
+    expect(upload.get_by_role("alert")).to_contain_text("notes.mp3 is no recording")
     expect(upload.get_by_role("button", name="Try again")).to_be_visible()
     upload.get_by_role("button", name="Cancel notes.mp3").click()
     expect(upload).to_be_hidden()
     assert studio.call("GET", "songs")["items"] == []
+
+
+def test_lyrics_files_are_read_whatever_they_are_called_and_however_they_are_encoded(visit, studio, tmp_path):
+    page = open_library(visit, studio)
+    texts = {"a.txt": "déjà vu".encode("cp1252"), "b.SRT": "été".encode(), "c.elrc": "naïf".encode("utf-16")}
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    for name, data in texts.items():
+        (folder / name).write_bytes(data)
+        (folder / name).with_suffix(".mp3").write_bytes(b"sound")
+    page.get_by_label("Recordings").set_input_files(sorted(folder.iterdir()))
+    fields = page.get_by_role("dialog", name="Add 3 songs").get_by_label("Words of the song")
+    expect(fields).to_have_count(3)
+    assert [field.input_value() for field in fields.all()] == ["déjà vu", "été", "naïf"]
 
 
 DROP = """async (files) => {

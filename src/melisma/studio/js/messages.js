@@ -28,7 +28,8 @@ export function toast(sentence, { trouble = false } = {}) {
 /** @param {Error} error @returns {string} With a capital, and the request's number where the service erred itself. */
 export function sentenceOf(error) {
   const text = error.message || String(error);
-  const spelt = text[0].toUpperCase() + text.slice(1);
+  const isName = /^[^.:]*\.[a-z]\w{1,4}(?=[ :])/i.test(text); // it begins with the name of a file, which stays as it is
+  const spelt = isName ? text : text[0].toUpperCase() + text.slice(1);
   const number = /** @type {any} */ (error).requestId;
   return /** @type {any} */ (error).status >= 500 && number ? `${spelt} (request ${number})` : spelt;
 }

@@ -2,17 +2,29 @@
 import { get } from "../api.js";
 import { field, h, newId, select } from "../dom.js";
 
-const TEXT_FILE = /\.(txt|lrc)$/i;
+const SUFFIXES = [".txt", ".lrc", ".elrc", ".srt"];
 const LYRICS_BYTES = 1_000_000; // far more than any song's
 
 /** @param {File} file @returns {boolean} */
 export function isLyricsFile(file) {
-  return TEXT_FILE.test(file.name);
+  return SUFFIXES.some((suffix) => file.name.toLowerCase().endsWith(suffix));
 }
 
-/** @param {File} file @returns {Promise<string>} Its text; a file too large for lyrics is cut. */
-export function readLyrics(file) {
-  return file.slice(0, LYRICS_BYTES).text();
+/**
+ * Reads a lyrics file: UTF-8 or UTF-16, else Windows-1252, as western editors wrote. What comes out is shown before it
+ * is sent, so that a reader sees where it is another.
+ * @param {File} file
+ * @returns {Promise<string>} Its text; a file too large for lyrics is cut.
+ */
+export async function readLyrics(file) {
+  const bytes = new Uint8Array(await file.slice(0, LYRICS_BYTES).arrayBuffer());
+  const wide = { "255,254": "utf-16le", "254,255": "utf-16be" }[`${bytes[0]},${bytes[1]}`];
+  if (wide) return new TextDecoder(wide).decode(bytes);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true }); // a last letter may be cut
+  } catch {
+    return new TextDecoder("windows-1252").decode(bytes);
+  }
 }
 
 /** What a person chose. @typedef {{text: string}|{artist: string, title: string}|null} Lyrics */
@@ -30,7 +42,7 @@ export class LyricsForm {
     this.area = /** @type {HTMLTextAreaElement} */ (h("textarea", {
       rows: 8, placeholder: "One line of the song on each line", value: text, spellcheck: "false", dir: "auto",
     }));
-    const file = /** @type {HTMLInputElement} */ (h("input", { type: "file", accept: ".txt,.lrc,text/plain" }));
+    const file = /** @type {HTMLInputElement} */ (h("input", { type: "file", accept: `${SUFFIXES},text/plain` }));
     file.addEventListener("change", () => this.take(file.files));
     this.panel = h("div.field", {}, field("Words of the song", this.area), field("Or from a text file", file));
     this.element = h("fieldset.choices", {}, h("legend", { text: "Lyrics" }),

@@ -9,7 +9,7 @@ import { Uploads } from "./uploads.js";
 
 const PAGE = 24;
 const PAUSE_MS = 250; // of typing, before the search is sent
-const ACCEPT = "audio/*,video/*,.mp3,.flac,.wav,.ogg,.opus,.m4a,.mp4,.aac,.aiff,.webm,.mkv,.txt,.lrc";
+const ACCEPT = "audio/*,video/*,.mp3,.flac,.wav,.ogg,.opus,.m4a,.mp4,.aac,.aiff,.webm,.mkv,.txt,.lrc,.elrc,.srt";
 
 /** @type {[string, string][]} */
 const STATUSES = [
