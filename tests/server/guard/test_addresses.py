@@ -33,6 +33,11 @@ def test_a_stranger_is_not_believed():
     assert seen(("192.0.2.1",), "192.0.2.2", "203.0.113.5", proto="https") == ("192.0.2.2", "http")
 
 
+def test_a_proxy_that_comes_by_a_socket_of_both_kinds_is_known():
+    assert seen(("192.0.2.0/24",), "::ffff:192.0.2.1", "203.0.113.5") == ("203.0.113.5", "http")
+    assert seen(("192.0.2.0/24",), "::ffff:192.0.3.1", "203.0.113.5") == ("::ffff:192.0.3.1", "http")
+
+
 def test_a_known_proxy_is():
     assert seen(("192.0.2.1",), "192.0.2.1", "203.0.113.5", proto="https") == ("203.0.113.5", "https")
 

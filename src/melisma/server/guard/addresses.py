@@ -59,11 +59,13 @@ class Addresses:
 
 
 def is_in(address: str, known: Iterable[Network]) -> bool:
-    """Whether an address is in one of these networks."""
+    """Whether an address is in one of these networks; one of IPv4 that came by a socket of IPv6 counts as IPv4."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
     return any(found in network for network in known)
 
 

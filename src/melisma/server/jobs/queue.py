@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from melisma.core.errors import StoreError
@@ -131,8 +131,10 @@ class Queue:
         with self._context.database.begin(write=False) as session:
             return ledger.depth(session)
 
-    async def watch(self, id: str, every_s: float = _WATCH_S) -> AsyncIterator[Job]:
-        """Give a job as it is, then whenever something has changed, until it is over.
+    async def watch(
+        self, id: str, every_s: float = _WATCH_S, ended: Callable[[], bool] = lambda: False
+    ) -> AsyncIterator[Job]:
+        """Give a job as it is, then whenever something has changed, until it is over or `ended` says so.
 
         Raises
         ------
@@ -145,7 +147,7 @@ class Queue:
         from anyio import to_thread
 
         last: Job | None = None
-        while last is None or not last.state.over:
+        while not ended() and (last is None or not last.state.over):
             job = await to_thread.run_sync(self.get, id)
             if job != last:
                 yield job

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
-from anyio import sleep, to_thread
+from anyio import Event, sleep, to_thread
 from fastapi import APIRouter, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -19,6 +19,7 @@ from melisma.server.schemas.jobs import JobOut, JobPage
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _PING_S = 15  # comments that keep a quiet connection open
+_END_S = 3.0  # that a stream has to end when the service stops, before it is cut off
 _AGAIN_S = 1.0  # between two looks for a database that is out of reach
 _EVENTS = {
     "description": "Events `progress` with the job whenever something changes, then one `end`, and no more. "
@@ -76,7 +77,14 @@ async def watch_job(context: Shared, job_id: JobId) -> EventSourceResponse:
     """
     first = await to_thread.run_sync(context.queue.get, job_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(_events(context, first), headers=headers, ping=_PING_S)
+    stopping = Event()
+    return EventSourceResponse(
+        _events(context, first, stopping.is_set),
+        headers=headers,
+        ping=_PING_S,
+        shutdown_event=stopping,
+        shutdown_grace_period=_END_S,
+    )
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", response_model=JobOut, responses=errors(404))
@@ -85,11 +93,13 @@ def cancel_job(context: Shared, job_id: JobId) -> JobOut:
     return JobOut.of(context.queue.cancel(job_id))
 
 
-async def _events(context: Context, first: Job) -> AsyncIterator[ServerSentEvent]:
+async def _events(context: Context, first: Job, stopping: Callable[[], bool]) -> AsyncIterator[ServerSentEvent]:
     last, told = first, None
     while not last.state.over:
+        if stopping():  # the stream ends whole, and browsers come back
+            return
         try:
-            async for last in context.queue.watch(first.id):
+            async for last in context.queue.watch(first.id, ended=stopping):
                 if not last.state.over and last != told:
                     yield _event("progress", last)
                 told = last
