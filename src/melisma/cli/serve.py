@@ -11,7 +11,10 @@ from melisma.cli.program import Verbose
 from melisma.cli.server_extra import needs_server, settings_with
 
 Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on; 127.0.0.1 if not given.")]
-Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one; or 8765.")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on, 0 for a free one; 8765 if not given."),
+]
 Data = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of recordings, results and database.")]
 Library = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Folder whose recordings may be named instead of uploaded.")
@@ -24,7 +27,8 @@ TokenFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Let in who has a token of this file, one NAME:TOKEN a line.")
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=0, max=64, help="Threads that work; 0 where melisma worker does it. 1 if not given.")
+    int | None,
+    typer.Option(min=0, max=64, metavar="N", help="Threads that work; 0 where melisma worker does it; 1 if not given."),
 ]
 
 

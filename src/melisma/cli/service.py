@@ -46,10 +46,8 @@ def new(
     made = secrets.token_urlsafe(_TOKEN_BYTES)
     typer.echo(made)
     if not quiet:
-        typer.echo(
-            f"for the file that MELISMA_API_TOKENS_FILE names: {name}:{settings.HASHED}{settings.hash_token(made)}",
-            err=True,
-        )
+        line = f"{name}:{settings.HASHED}{settings.hash_token(made)}"
+        typer.echo(f"for the file of --token-file or MELISMA_API_TOKENS_FILE: {line}", err=True)
 
 
 @app.command()

@@ -97,7 +97,7 @@ def make_engine(url: URL, patience: Patience, n_connections: int = 2) -> Engine:
         import psycopg  # noqa: F401
     except ImportError as error:
         raise MissingDependency(
-            "a cache in PostgreSQL needs a package that is not installed: pip install 'melisma[postgres]'"
+            "PostgreSQL needs a package that is not installed: pip install 'melisma[postgres]'"
         ) from error
     return create_engine(
         url, connect_args=_postgres_arguments(url, patience), pool_pre_ping=True, pool_size=n_connections
