@@ -312,7 +312,7 @@ def take_home(page: Page, studio: Studio, place: Place, fixed: dict[str, Any], t
     page.reload()
     page.get_by_label("Kind").select_option("webm")
     page.get_by_label("Size").select_option("854x480")
-    page.get_by_label("Pictures").select_option("24")
+    page.get_by_label("Frame rate").select_option("24")
     page.get_by_role("button", name=re.compile("^Make the ")).click()
     link = page.get_by_role("link", name=re.compile("^Download the "))
     expect(link).to_be_visible(timeout=3 * JOB_MS)

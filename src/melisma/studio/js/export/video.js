@@ -42,7 +42,7 @@ export class VideoForm {
     return {
       container: select([["mp4", "MP4, plays everywhere"], ["webm", "WebM, free formats"]]),
       size: select(SIZES),
-      fps: select(["24", "25", "30", "50", "60"].map((n) => [n, `${n} a second`]), { value: "30" }),
+      fps: select(["24", "25", "30", "50", "60"].map((n) => [n, `${n} frames a second`]), { value: "30" }),
       font: select([["", "The service's choice"]]),
       fontSize: h("input", { type: "number", min: 8, max: 540, step: 1, placeholder: "Fits the size" }),
       countIn: h("input", { type: "checkbox", checked: true }),
@@ -58,8 +58,8 @@ export class VideoForm {
     const { container, size, fps, font, fontSize, audio, background, picture, dim, countIn } = this.fields;
     const colours = Object.entries(COLOURS).map(([key, [label]]) => field(label, this.fields[key]));
     return [
-      h("div.fields", {}, field("Kind", container), field("Size", size), field("Pictures", fps),
-        field("Sound", audio), field("Font", font), field("Letters, in pixels", fontSize)),
+      h("div.fields", {}, field("Kind", container), field("Size", size), field("Frame rate", fps),
+        field("Sound", audio), field("Font", font), field("Font size, in pixels", fontSize)),
       h("fieldset.colours", {}, h("legend", { text: "Colours" }), ...colours, field("Background", background)),
       h("div.fields", {}, field("Picture behind the words", picture, "PNG, JPEG or WebP; cut to the size."),
         field("How much it is dimmed", dim)),
