@@ -84,7 +84,7 @@ def test_a_video_is_made_followed_and_taken_home(visit, working, made_song, tmp_
     picture = tmp_path / "sea.png"
     Image.new("RGB", (400, 300), (10, 60, 120)).save(picture)
     page.get_by_label("Kind").select_option("webm")
-    page.get_by_label("Size").select_option("854x480")
+    page.get_by_label("Size", exact=True).select_option("854x480")
     page.get_by_label("Frame rate").select_option("24")
     page.get_by_label("Sung", exact=True).fill("#00ff00")
     page.get_by_label("Picture behind the words").set_input_files(picture)
