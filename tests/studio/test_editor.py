@@ -11,6 +11,12 @@ from playwright.sync_api import expect
 expect.set_options(timeout=20_000)  # on a machine with much else to do, a page takes its time
 
 
+DRAWN = """() => [
+  ...document.querySelector('.ed-timeline > div').shadowRoot.querySelectorAll('.spectrum canvas'),
+].some((canvas) => new Set(new Uint32Array(canvas.getContext('2d')
+    .getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size > 20)"""
+
+
 class Desk:
     """An open editor, and what the service knows of the alignment."""
 
@@ -495,14 +501,24 @@ def test_a_finger_chooses_first_and_drags_by_the_grips(visit, studio, made_song)
 def test_the_spectrogram_is_drawn_by_our_own_worker(desk):
     desk.visit.expected.append("willReadFrequently")  # this test reads the canvas, the editor does not
     desk.press("g")
-    drawn = """() => [
-      ...document.querySelector('.ed-timeline > div').shadowRoot.querySelectorAll('.spectrum canvas'),
-    ].some((canvas) => new Set(new Uint32Array(canvas.getContext('2d')
-        .getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size > 20)"""
-    desk.page.wait_for_function(drawn)
+    desk.page.wait_for_function(DRAWN)
     assert [worker.url.split("/")[-1] for worker in desk.page.workers] == ["spectrum_worker.js"]
     desk.press("g")
     expect(desk.page.locator(".spectrum")).to_be_hidden()
+
+
+def test_the_spectrogram_asks_to_sign_in_where_the_session_is_over(desk):
+    desk.visit.expected += ["401", "willReadFrequently"]
+    refused = {"status": 401, "json": {"detail": "this service needs a token"}}
+    desk.page.route("**/audio", lambda route: route.fulfill(**refused))
+    desk.press("g")
+    expect(desk.page.get_by_role("dialog", name="Sign in")).to_be_visible()
+    desk.press("Escape")
+    expect(desk.page.get_by_role("alert")).to_contain_text("This service needs a token")
+    expect(desk.page.get_by_role("button", name="Spectrogram")).to_have_attribute("aria-pressed", "false")
+    desk.page.unroute("**/audio")
+    desk.press("g")
+    desk.page.wait_for_function(DRAWN)
 
 
 def test_words_can_be_corrected_where_no_onsets_are_to_be_had(visit, studio, made_song):

@@ -119,7 +119,7 @@ function assemble(editor, root, { song, host, recording, signal }) {
     overview.show({ seen: timeline.visible });
     showWords(editor);
   });
-  const spectrum = spectrogram(editor, signal);
+  const spectrum = spectrogram(editor);
   editor.show(() => {
     overview.show({ words: editor.state.words });
     showWords(editor);
@@ -212,9 +212,8 @@ function wheel(timeline, host, signal) {
 /**
  * Shows the spectrogram where it is wanted; decodes when that is first so.
  * @param {Editor} editor
- * @param {AbortSignal} signal
  */
-function spectrogram(editor, signal) {
+function spectrogram(editor) {
   /** @type {Spectrogram | null} */
   let made = null;
   const { timeline, service } = editor;
@@ -227,11 +226,14 @@ function spectrogram(editor, signal) {
       editor.set({ spectrum: false });
       return toast("A recording of over twenty minutes has no spectrogram: the browser would have to hold all of it.");
     }
-    made = new Spectrogram(service.audioUrl, colours);
-    timeline.showSpectrum((tile) => made.draw(tile));
-    made.load(signal).then(
+    made = new Spectrogram(colours);
+    timeline.showSpectrum((tile) => made?.draw(tile));
+    made.load(service.recording()).then(
       () => timeline.redrawSpectrum(),
       (error) => {
+        if (error.name === "AbortError") return; // the page is left: it is wanted the next time too
+        made.destroy();
+        made = null;
         editor.set({ spectrum: false });
         complain(error);
       },

@@ -27,6 +27,12 @@ export class Service {
     return this.api.get(`songs/${this.songId}`, { signal: this.signal });
   }
 
+  /** @returns {Promise<ArrayBuffer>} The file as it was uploaded. */
+  async recording() {
+    const answer = await this.api.respond("GET", `songs/${this.songId}/audio`, { text: true, signal: this.signal });
+    return answer.arrayBuffer();
+  }
+
   peaks(perSecond) {
     return this.api.get(`songs/${this.songId}/peaks`, { query: { per_second: perSecond }, signal: this.signal });
   }

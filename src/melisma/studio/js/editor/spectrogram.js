@@ -7,9 +7,8 @@ const SAMPLE_RATE = 16_000; // twice the highest frequency that is drawn
 
 /** Draws tiles; made when it is first wanted. */
 export class Spectrogram {
-  /** @param {string} audioUrl @param {() => string[]} colours - From silent to loud, at least two. */
-  constructor(audioUrl, colours) {
-    this.audioUrl = audioUrl;
+  /** @param {() => string[]} colours - From silent to loud, at least two. */
+  constructor(colours) {
     this.colours = colours;
     this.worker = new Worker(new URL("./spectrum_worker.js", import.meta.url), { type: "module" });
     this.worker.addEventListener("message", ({ data }) => this.#answered(data));
@@ -18,11 +17,9 @@ export class Spectrogram {
     this.lastId = 0;
   }
 
-  /** Fetches and decodes; the samples go to the worker, and none stay here. @param {AbortSignal} signal */
-  async load(signal) {
-    const response = await fetch(this.audioUrl, { signal, credentials: "same-origin" });
-    if (!response.ok) throw new Error(`the recording could not be fetched: status ${response.status}`);
-    const encoded = await response.arrayBuffer();
+  /** Decodes a recording; its samples go to the worker, and none stay here. @param {Promise<ArrayBuffer>} recording */
+  async load(recording) {
+    const encoded = await recording;
     const decoded = await new OfflineAudioContext(1, 1, SAMPLE_RATE).decodeAudioData(encoded).catch((error) => {
       throw new Error(`this browser cannot decode the recording, so there is no spectrogram (${error.message})`);
     });
