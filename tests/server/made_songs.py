@@ -48,6 +48,5 @@ def make(context, alignment_id: str, alignment: Alignment | None = None, source:
 
     with context.database.begin() as session:
         based_on = alignments.current(session, alignment_id).version
-        return alignments.add_version(
-            session, alignment_id, alignment or aligned(), based_on=based_on, source=source, summary="by an engine"
-        )
+        new = alignments.NewVersion(alignment or aligned(), based_on, source, summary="by an engine")
+        return alignments.add_version(session, alignment_id, new)

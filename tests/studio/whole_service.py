@@ -77,14 +77,8 @@ class Studio:
         song = self.add_song(made, **{"lyrics": made.lyrics, **names})
         job = self.call("POST", "alignments", {"song_id": song["id"], "lyrics": {"text": made.lyrics}})
         with self.context.database.begin() as session:
-            alignments.add_version(
-                session,
-                job["alignment_id"],
-                alignment or made.truth,
-                based_on=0,
-                source=Source.CTC,
-                summary="by an engine",
-            )
+            new = alignments.NewVersion(alignment or made.truth, 0, Source.CTC, summary="by an engine")
+            alignments.add_version(session, job["alignment_id"], new)
         self.call("POST", f"jobs/{job['id']}/cancel")
         return song["id"], job["alignment_id"]
 

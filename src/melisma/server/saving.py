@@ -16,7 +16,7 @@ from melisma.server.schemas.alignments import AlignmentDocument, Saved
 from melisma.store.entries import Source
 from melisma.store.keys import Track
 from melisma.store.service import alignments, songs
-from melisma.store.service.alignments import Version
+from melisma.store.service.alignments import NewVersion, Version
 
 if TYPE_CHECKING:
     from melisma.store.cache import Cache
@@ -114,17 +114,9 @@ def keep(
     """Keep a new version, in the cache too if a person made it; return its number. Errors as in `correct`."""
     with context.database.begin() as session:
         before = alignments.get(session, change.alignment_id).source
-        number = alignments.add_version(
-            session,
-            change.alignment_id,
-            alignment,
-            based_on=change.based_on,
-            source=source,
-            author=change.author,
-            summary=change.summary,
-            corrected=corrected,
-            parent=parent,
-        )
+        said = (change.author, change.summary, corrected, parent)
+        new = NewVersion(alignment, change.based_on, source, *said)
+        number = alignments.add_version(session, change.alignment_id, new)
     if context.cache is not None:
         _tell(context, context.cache, change.alignment_id, had=before == Source.USER_CORRECTED.value)
     return number

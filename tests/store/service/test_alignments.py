@@ -9,6 +9,7 @@ from melisma.core.errors import InputError, NotFound, StoreError, VersionConflic
 from melisma.store.entries import Source
 from melisma.store.service import alignments, songs
 from melisma.store.service import jobs as ledger
+from melisma.store.service.alignments import NewVersion
 from melisma.store.service.database import ServiceDatabase
 from melisma.store.service.songs import Names, Recording
 from melisma.store.service.tables import AlignmentRow, VersionRow
@@ -48,7 +49,7 @@ def made(do, song):
 @pytest.fixture
 def save(do, made, alignment):
     def save(based_on, source=Source.USER_CORRECTED, **more):
-        return do(alignments.add_version, made.id, alignment, based_on=based_on, source=source, **more)
+        return do(alignments.add_version, made.id, NewVersion(alignment, based_on, source, **more))
 
     return save
 
@@ -116,7 +117,7 @@ def test_a_version_comes_back_as_it_was(do, made, save, alignment):
 def test_older_versions_stay_as_they_are(do, made, save, alignment):
     save(0, Source.CTC)
     changed = replace(alignment, language="de")
-    do(alignments.add_version, made.id, changed, based_on=1, source=Source.USER_CORRECTED)
+    do(alignments.add_version, made.id, NewVersion(changed, 1, Source.USER_CORRECTED))
     assert do(alignments.version, made.id, 1)[0] == alignment
     assert do(alignments.version, made.id)[0] == changed
 
@@ -161,13 +162,13 @@ def test_of_many_who_save_at_once_one_gets_through(do, made, save):
 
 def test_a_version_of_nothing_is_refused(do, alignment):
     with pytest.raises(NotFound, match="there is no alignment"):
-        do(alignments.add_version, "f" * 32, alignment, based_on=0, source=Source.CTC)
+        do(alignments.add_version, "f" * 32, NewVersion(alignment, 0, Source.CTC))
 
 
 def test_what_cannot_be_kept_changes_nothing(do, made, alignment):
     broken = replace(alignment, words=(replace(alignment.words[0], confidence=float("nan")), *alignment.words[1:]))
     with pytest.raises(InputError, match="cannot be kept"):
-        do(alignments.add_version, made.id, broken, based_on=0, source=Source.CTC)
+        do(alignments.add_version, made.id, NewVersion(broken, 0, Source.CTC))
     assert do(alignments.get, made.id).version == 0
 
 

@@ -190,7 +190,7 @@ def add_alignment(do, alignment):
     def add(song, n_versions=1, **request):
         made, _ = do(alignments.create, song.id, request)
         for k in range(n_versions):
-            do(alignments.add_version, made.id, alignment, based_on=k, source=Source.CTC)
+            do(alignments.add_version, made.id, alignments.NewVersion(alignment, k, Source.CTC))
         return made
 
     return add

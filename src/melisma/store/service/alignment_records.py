@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from melisma.core.records import Alignment
+from melisma.store.entries import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,42 @@ class Version:
     engine: str
     corrected: tuple[int, ...]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version that is to be kept.
+
+    Parameters
+    ----------
+    alignment : Alignment
+        What was made.
+    based_on : int
+        The version that was current when it was made, 0 for none.
+    source : Source
+        What made it.
+    author, summary : str
+        Who, and what was changed, for people.
+    corrected : sequence of int
+        Indices of the words that a person has set.
+    parent : int, optional
+        What undoing it leads back to, if it is not what usually would be.
+    """
+
+    alignment: Alignment
+    based_on: int
+    source: Source
+    author: str = ""
+    summary: str = ""
+    corrected: Sequence[int] = ()
+    parent: int | None = None
+
+    @property
+    def leads_back_to(self) -> int:
+        """What undoing it leads back to: `based_on` where a person made it, else 0."""
+        if self.parent is not None:
+            return self.parent
+        return self.based_on if self.source is Source.USER_CORRECTED else 0
 
 
 @dataclass(frozen=True, slots=True)

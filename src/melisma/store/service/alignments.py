@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from melisma.core.errors import NotFound, VersionConflict
 from melisma.core.records import Alignment
-from melisma.store.entries import Source
 from melisma.store.service import pages
-from melisma.store.service.alignment_records import Current, Record, Version, record_of, version_of
+from melisma.store.service.alignment_records import Current, NewVersion, Record, Version, record_of, version_of
 from melisma.store.service.pages import Page
 from melisma.store.service.songs import now
 
 __all__ = [
     "Current",
+    "NewVersion",
     "Record",
     "Version",
     "add_version",
@@ -156,38 +156,8 @@ def page(session: Session, *, song_id: str | None = None, limit: int = 50, curso
     return pages.fetch(session, pages.behind(statement, AlignmentRow, cursor), limit, record_of)
 
 
-def add_version(
-    session: Session,
-    alignment_id: str,
-    alignment: Alignment,
-    *,
-    based_on: int,
-    source: Source,
-    author: str = "",
-    summary: str = "",
-    corrected: Sequence[int] = (),
-    parent: int | None = None,
-) -> int:
+def add_version(session: Session, alignment_id: str, new: NewVersion) -> int:
     """Add a version, which is the current one from then on; return its number.
-
-    Parameters
-    ----------
-    session : Session
-        In a transaction.
-    alignment_id : str
-        Whose.
-    alignment : Alignment
-        What was made.
-    based_on : int
-        The version that was current when it was made, 0 for none.
-    source : Source
-        What made it.
-    author, summary : str
-        Who, and what was changed, for people.
-    corrected : sequence of int
-        Indices of the words that a person has set.
-    parent : int, optional
-        What undoing it leads back to; `based_on` where a person made it, else 0.
 
     Raises
     ------
@@ -203,27 +173,27 @@ def add_version(
     from melisma.store.service import payload
     from melisma.store.service.tables import AlignmentRow, VersionRow
 
-    moment = now()
+    moment, number = now(), new.based_on + 1
     row = VersionRow(
         alignment_id=alignment_id,
-        version=based_on + 1,
-        parent=(based_on if source is Source.USER_CORRECTED else 0) if parent is None else parent,
-        source=source.value,
-        author=author,
-        summary=summary,
-        engine=alignment.engine,
-        corrected=json.dumps(sorted({int(index) for index in corrected})),
-        payload=payload.write(alignment),
+        version=number,
+        parent=new.leads_back_to,
+        source=new.source.value,
+        author=new.author,
+        summary=new.summary,
+        engine=new.alignment.engine,
+        corrected=json.dumps(sorted({int(index) for index in new.corrected})),
+        payload=payload.write(new.alignment),
         created_at=moment,
     )
-    as_it_was = (AlignmentRow.id == alignment_id) & (AlignmentRow.version == based_on)
-    changes = {"version": based_on + 1, "source": source.value, "updated_at": moment, **_counted(alignment)}
+    as_it_was = (AlignmentRow.id == alignment_id) & (AlignmentRow.version == new.based_on)
+    changes = {"version": number, "source": new.source.value, "updated_at": moment, **_counted(new.alignment)}
     statement = update(AlignmentRow).where(as_it_was).values(changes).returning(AlignmentRow.id)
     if session.execute(statement, execution_options={"synchronize_session": False}).first() is None:
-        raise VersionConflict("alignment", based_on, current(session, alignment_id).version)
+        raise VersionConflict("alignment", new.based_on, current(session, alignment_id).version)
     session.add(row)
     session.flush()
-    return based_on + 1
+    return number
 
 
 def _counted(alignment: Alignment) -> dict[str, Any]:
