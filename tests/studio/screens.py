@@ -232,7 +232,7 @@ def neighbours(page: Page, there: dict[str, Any], snap: Callable[..., None]) -> 
 def export(page: Page, there: dict[str, Any], snap: Callable[..., None]) -> None:
     """Files and videos."""
     page.goto(f"{there['full'].url}/studio/#/songs/{there['song']}/export")
-    expect(page.get_by_label("Kind")).to_be_visible()
+    expect(page.get_by_role("button", name="Make the video")).to_be_visible()
     page.wait_for_timeout(300)
     snap("export", whole=True)
 
