@@ -24,6 +24,7 @@ from melisma.server.names import without_paths
 MEDIA_TYPE = "application/problem+json"
 _SAID = 300  # characters of what a caller has sent, or of what is said of it, that an answer repeats
 RETRY_S = 5  # after which a database that was out of reach may be back
+_ID = "^[0-9a-f]{32}$"  # the pattern of ids, wherever they stand
 _log = logging.getLogger("melisma.server")
 
 
@@ -38,6 +39,17 @@ class Problem(BaseModel):
     detail: str = Field(description="One sentence: what is wrong, where, and what to do about it.")
     instance: str = Field(description="Path of the call.")
     request_id: str = Field(description="As in the header X-Request-ID, and in the log.")
+
+
+# What pydantic calls faults, and what they are to somebody who calls the service.
+_PLAIN = {
+    "extra_forbidden": "is not known here",
+    "missing": "is missing",
+    "json_invalid": "is no valid JSON",
+    "string_type": "has to be a text",
+    "int_type": "has to be a whole number",
+    "bool_type": "has to be true or false",
+}
 
 
 def kind_of(error: type[MelismaError]) -> str:
@@ -94,6 +106,29 @@ def _place(parts: Iterable[object]) -> str:
     return ".".join(str(part) for part in parts)[:_SAID]
 
 
+def _plainly(fault: Mapping[str, Any]) -> str:
+    """Say what pydantic found wrong in words that need no knowledge of it."""
+    kind, context = str(fault["type"]), fault.get("ctx", {})
+    if kind == "string_pattern_mismatch" and context.get("pattern") == _ID:
+        return "is no id: those have 32 hexadecimal digits"
+    if kind == "value_error" and "error" in context:
+        return f"cannot be taken: {str(context['error'])[:_SAID]}"
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    said = str(fault["msg"])[:_SAID]
+    return f"cannot be taken: {said[:1].lower()}{said[1:]}"
+
+
+def _meant(request: Request, error: HTTPException) -> str:
+    """Say what a bare status means here."""
+    path = request.scope["path"][:_SAID]
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return f"there is nothing at {path!r}: /v1/openapi.json lists what there is"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"{path!r} takes no {request.method}: /v1/openapi.json lists what it takes"
+    return str(error.detail)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of an application with a problem."""
 
@@ -105,7 +140,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        said = "; ".join(f"{_place(each['loc'])}: {each['msg'][:_SAID]}" for each in error.errors()[:5])
+        said = "; ".join(f"{_place(each['loc'])} {_plainly(each)}" for each in error.errors()[:5])
         found = {"type": "/problems/invalid-request", "title": "invalid request", "status": 422, "detail": said}
         return answer(request, found)
 
@@ -113,7 +148,12 @@ def install(app: FastAPI) -> None:
     def _plain(request: Request, error: HTTPException) -> JSONResponse:
         title = HTTPStatus(error.status_code).phrase
         kind = title.lower().replace(" ", "-")
-        found = {"type": f"/problems/{kind}", "title": title, "status": error.status_code, "detail": str(error.detail)}
+        found = {
+            "type": f"/problems/{kind}",
+            "title": title,
+            "status": error.status_code,
+            "detail": _meant(request, error),
+        }
         return answer(request, found, error.headers)
 
     @app.exception_handler(Exception)

@@ -76,7 +76,25 @@ def render(
     config, out, audio = config or VideoConfig(), Path(out), Path(audio)
     report = progress or (lambda stage, share: None)
     config.check()
-    look = Look(
+    found = encode.encoders(config.container)
+    words = script(alignment, _look(config))
+    n_samples, rate = _measured(audio, report)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(_folder(out)))
+        (folder / encode.WORDS).write_text(words, encoding="utf-8")
+        _put_picture(config, folder)
+        stream = stack.enter_context(open_stream(audio))
+        sound = encode.Sound(_pairs(stream.blocks), rate, n_samples)
+        made = folder / f"video.{config.container.value}"
+        limit = config.time_limit_s or 600 + 8 * sound.duration_s
+        encode.run(_command(found, config, sound, made), folder, sound, lambda share: report("encode", share), limit)
+        size_bytes = made.stat().st_size
+        _put(made, out)
+    return Rendered(out, sound.duration_s, size_bytes, _warnings(alignment, config, sound.duration_s))
+
+
+def _look(config: VideoConfig) -> Look:
+    return Look(
         config.width,
         config.height,
         fonts.choose(config.font),
@@ -86,23 +104,13 @@ def render(
         config.artist,
         config.count_in,
     )
-    found = encode.encoders(config.container)
-    words = script(alignment, look)
-    n_samples, rate = _measured(audio, report)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(_folder(out)))
-        (folder / encode.WORDS).write_text(words, encoding="utf-8")
-        if config.picture is not None:
-            size = (config.width, config.height)
-            picture.fitted(config.picture, folder / encode.PICTURE, size, background=config.background, dim=config.dim)
-        stream = stack.enter_context(open_stream(audio))
-        sound = encode.Sound(_pairs(stream.blocks), rate, n_samples)
-        made = folder / f"video.{config.container.value}"
-        limit = config.time_limit_s or 600 + 8 * sound.duration_s
-        encode.run(_command(found, config, sound, made), folder, sound, lambda share: report("encode", share), limit)
-        size_bytes = made.stat().st_size
-        _put(made, out)
-    return Rendered(out, sound.duration_s, size_bytes, _warnings(alignment, config, sound.duration_s))
+
+
+def _put_picture(config: VideoConfig, folder: Path) -> None:
+    """Put what lies behind the words where ffmpeg finds it, if there is anything."""
+    if config.picture is not None:
+        size = (config.width, config.height)
+        picture.fitted(config.picture, folder / encode.PICTURE, size, background=config.background, dim=config.dim)
 
 
 def _command(found: encode.Encoders, config: VideoConfig, sound: encode.Sound, made: Path) -> list[str]:

@@ -23,7 +23,7 @@ class JobBriefOut(Shown):
     @classmethod
     def of(cls, job: JobBrief) -> JobBriefOut:
         """Spell a job."""
-        return cls(id=job.id, kind=job.kind, state=JobState(job.state), stage=job.stage, percent=job.percent)
+        return cls(id=job.id, kind=job.kind, state=JobState(job.state), stage=job.stage, percent=round(job.percent, 1))
 
 
 class JobLinks(Shown):
@@ -67,7 +67,7 @@ class JobOut(Shown):
             kind=job.kind,
             state=job.state,
             stage=job.stage,
-            percent=job.percent,
+            percent=round(job.percent, 1),
             priority=job.priority,
             song_id=job.song_id,
             alignment_id=job.alignment_id,
