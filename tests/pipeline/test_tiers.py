@@ -126,3 +126,20 @@ def test_a_key_of_another_program_does_not_send_recordings_away(settings, monkey
     assert tiers.usable("groq", replace(settings, tiers=("phone", "groq")), chosen=False).facts.name == "groq"
     monkeypatch.setenv("MELISMA_GROQ_API_KEY", "of ours")
     assert tiers.usable("groq", settings, chosen=False).facts.name == "groq"
+
+
+def test_an_engine_is_named_with_another_model_than_its_usual_one(settings):
+    small = tiers.engine_named("whisper:small")
+    assert (small.facts.name, small.facts.model_id) == ("whisper", "Systran/faster-whisper-small")
+    assert small is tiers.engine_named("whisper:small")
+    assert tiers.engine_named("whisper").facts.model_id != small.facts.model_id
+    flags_at(settings.flags).switch("whisper", False)
+    with pytest.raises(EngineUnavailable, match=r"switched off in .*: melisma engines enable whisper$"):
+        tiers.usable("whisper:small", settings, chosen=True)
+
+
+def test_an_engine_that_has_one_model_takes_no_other():
+    with pytest.raises(InputError, match="the engine 'hmm' takes no other model by name, such as 'small'"):
+        tiers.engine_named("hmm:small")
+    with pytest.raises(UnknownName, match="no engine is called 'nobody:small'"):
+        tiers.check_name("nobody:small")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from melisma.core.errors import EngineUnavailable
@@ -31,14 +32,16 @@ class OpenAIHTTPEngine:
     version = "1"
     url_variable = "MELISMA_OPENAI_URL"
 
-    def __init__(self, config: ServerConfig | None = None) -> None:
-        """Take a server, by default the one that the environment names."""
+    def __init__(self, config: ServerConfig | None = None, *, model: str | None = None) -> None:
+        """Take a server and a model, by default those that the environment names."""
         self._fault: str | None = None
         try:
             self.config = config or self.from_environment()
         except EngineUnavailable as error:
             self._fault = str(error)
             self.config = ServerConfig(self.name, "", self.model_from_environment())
+        if model:
+            self.config = replace(self.config, model=model)
 
     @classmethod
     def model_from_environment(cls) -> str:

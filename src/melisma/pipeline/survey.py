@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from melisma.core.errors import MelismaError
@@ -32,10 +33,13 @@ class Standing:
         return self.enabled and not self.lacking
 
 
-def survey(settings: RouterSettings) -> tuple[Standing, ...]:
-    """Return how every installed engine stands, in the order in which `auto` tries them, without loading any model."""
+def survey(settings: RouterSettings, others: Iterable[str] = ()) -> tuple[Standing, ...]:
+    """Return how every installed engine stands, in the order in which `auto` tries them, without loading any model.
+
+    Behind them come `others`: engines with another model than their usual one, as `whisper:small`.
+    """
     breaker = Breaker(settings.breaker_file, settings.breaker)
-    return tuple(_standing(name, settings, breaker) for name in tiers.listed(settings))
+    return tuple(_standing(name, settings, breaker) for name in dict.fromkeys((*tiers.listed(settings), *others)))
 
 
 def enable(name: str, settings: RouterSettings) -> None:
@@ -50,6 +54,7 @@ def disable(name: str, settings: RouterSettings) -> None:
 
 
 def _switch(name: str, settings: RouterSettings, *, on: bool) -> None:
+    name = tiers.split(name)[0]
     tiers.check_name(name)
     flags_at(settings.flags).switch(name, on)
 
@@ -62,5 +67,5 @@ def _standing(name: str, settings: RouterSettings, breaker: Breaker) -> Standing
         lacking = tiers.refused(engine, settings) or engine.missing() or ""
     except MelismaError as error:
         lacking = str(error)
-    enabled = not flags_at(settings.flags).off(name)
+    enabled = not flags_at(settings.flags).off(tiers.split(name)[0])
     return Standing(name, facts, lacking, enabled, breaker.health(name), breaker.last_failure(name))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from inspect import signature
 
 from melisma.core import plugins
-from melisma.core.errors import EngineUnavailable, LicenceError, MelismaError, NoEngine, UnknownName
+from melisma.core.errors import EngineUnavailable, InputError, LicenceError, MelismaError, NoEngine, UnknownName
 from melisma.core.records import Lyrics
 from melisma.engines.protocol import Engine, Task
 from melisma.pipeline.flags import flags_at
@@ -20,9 +21,34 @@ ENOUGH_LYRICS = 20
 
 @cache
 def engine_named(name: str) -> Engine:
-    """Make an engine, once in a process; see `melisma.core.plugins.load` for the errors."""
-    made: Engine = plugins.load(plugins.ENGINES, name)()
-    return made
+    """Make an engine, once in a process; `whisper:small` is one with another model than its usual one.
+
+    Raises
+    ------
+    InputError
+        If it takes no other model; see `melisma.core.plugins.load` for the errors of the name in front.
+    """
+    plain, model = split(name)
+    kind = plugins.load(plugins.ENGINES, plain)
+    if not model:
+        made: Engine = kind()
+        return made
+    if "model" not in signature(kind).parameters:
+        raise InputError(f"the engine {plain!r} takes no other model by name, such as {model[:60]!r}")
+    chosen: Engine = kind(model=model)
+    return chosen
+
+
+def split(name: str) -> tuple[str, str]:
+    """Split the name of an engine from that of its model, which is empty for its usual one.
+
+    Examples
+    --------
+    >>> split("whisper:small"), split("phone")
+    (('whisper', 'small'), ('phone', ''))
+    """
+    plain, _, model = name.partition(":")
+    return plain, model
 
 
 def wanted(engine: str, settings: RouterSettings) -> str:
@@ -76,7 +102,7 @@ def order(lyrics: Lyrics | None, settings: RouterSettings) -> tuple[str, ...]:
 def listed(settings: RouterSettings) -> tuple[str, ...]:
     """Return the names of all installed engines: those of MELISMA_TIERS, of the built-in order, and all others."""
     installed = plugins.names(plugins.ENGINES)
-    first = tuple(name for name in settings.tiers or ORDER if name in installed)
+    first = tuple(name for name in settings.tiers or ORDER if split(name)[0] in installed)
     return (*first, *(name for name in installed if name not in first))
 
 
@@ -94,7 +120,7 @@ def _task(name: str) -> Task | None:
 def check_name(name: str) -> None:
     """Refuse a name that no installed engine has, with UnknownName."""
     installed = plugins.names(plugins.ENGINES)
-    if name not in installed:
+    if split(name)[0] not in installed:
         raise UnknownName("engine", name, (AUTO, *installed))
 
 
@@ -121,8 +147,9 @@ def usable(name: str, settings: RouterSettings, *, chosen: bool) -> Engine:
     refusal = refused(engine, settings)
     if refusal:
         raise LicenceError(refusal)
-    if flags_at(settings.flags).off(name):
-        said = f"it is switched off in {settings.flags}: melisma engines enable {name}"
+    plain = split(name)[0]
+    if flags_at(settings.flags).off(plain):
+        said = f"it is switched off in {settings.flags}: melisma engines enable {plain}"
         raise EngineUnavailable(said, lasting=True)
     if engine.facts.baseline and not chosen:
         raise EngineUnavailable("it is a baseline, for tables", lasting=True)

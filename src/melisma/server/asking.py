@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from melisma.aligner import refine
 from melisma.audio.separation import choose
-from melisma.core.errors import InputError, StoreError
+from melisma.core.errors import InputError, StoreError, UnknownName
 from melisma.pipeline import lyrics as lyrics_files
 from melisma.pipeline import tiers
 from melisma.pipeline.settings import RouterSettings
@@ -165,7 +165,20 @@ def sheet(context: Context, given: Lyrics | None) -> Sheet:
     return Sheet(text, keys.text_hash(sung), {"sha256": hashlib.sha256(text.encode("utf-8")).hexdigest()})
 
 
-def check_options(options: Options) -> dict[str, Any]:
+def check_engine(context: Context, name: str) -> None:
+    """Refuse an engine that there is not, and a model that whoever runs the service has not named: it may be a folder.
+
+    Raises
+    ------
+    UnknownName, LicenceError
+        The sentence lists what there is.
+    """
+    if tiers.split(name)[1] and name not in context.settings.models:
+        raise UnknownName("model", name, context.settings.models)
+    tiers.check(name, RouterSettings.from_env())
+
+
+def check_options(context: Context, options: Options) -> dict[str, Any]:
     """Refuse, before anything is read, what can be known to fail; return the options as a request has them.
 
     Raises
@@ -173,7 +186,7 @@ def check_options(options: Options) -> dict[str, Any]:
     InputError
         UnknownName or LicenceError among them.
     """
-    tiers.check(options.engine, RouterSettings.from_env())
+    check_engine(context, options.engine)
     refine.parse(options.refine)
     return {
         "language": languages.normalise(options.language) if options.language else None,

@@ -99,6 +99,8 @@ class ServiceSettings:
         Folder whose recordings may be named instead of uploaded; None for none.
     tokens : mapping of str to str
         SHA-256 of each API token, hexadecimal, to the name of its owner; empty for none.
+    models : tuple of str
+        Models that callers may choose beside the usual one of each engine, as `whisper:small`.
     cors_origins : tuple of str
         Pages of other origins that may call the service; empty for none.
     allowed_hosts : tuple of str
@@ -116,6 +118,7 @@ class ServiceSettings:
     database_url: str = ""
     library: Path | None = None
     tokens: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
@@ -187,12 +190,22 @@ def from_environment(environ: Mapping[str, str] | None = None) -> ServiceSetting
         database_url=_url(env, "MELISMA_DATABASE_URL", _DATABASES, "sqlite:///path or postgresql://user@host/base"),
         library=_folder(env, "MELISMA_LIBRARY_DIR"),
         tokens=_tokens(env),
+        models=tuple(_model(each) for each in environment.names(env, "MELISMA_MODELS")),
         cors_origins=tuple(_origin(each) for each in environment.names(env, "MELISMA_CORS_ORIGINS")),
         allowed_hosts=tuple(_allowed(each) for each in environment.names(env, "MELISMA_ALLOWED_HOSTS")),
         proxies=tuple(_proxy(each) for each in environment.names(env, "MELISMA_PROXIES")),
         limits=_limits(env),
         jobs=_jobs(env),
     )
+
+
+def _model(said: str) -> str:
+    engine, _, model = said.partition(":")
+    if not engine.strip() or not model.strip():
+        raise InputError(f"MELISMA_MODELS lists models as ENGINE:MODEL, such as whisper:small; not {said[:80]!r}")
+    if model[0] in "/~.\\":  # its name is shown to callers, who are told no folder of this machine
+        raise InputError(f"MELISMA_MODELS names models by size or by their id on the hub, not folders: {said[:80]!r}")
+    return said
 
 
 def hash_token(token: str) -> str:

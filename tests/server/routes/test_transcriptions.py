@@ -51,7 +51,7 @@ def test_a_form_brings_the_recording(client):
         ({"library": "../x.wav"}, 404, "there is no recording"),
         ({"song_id": "0" * 32, "engine": "phone"}, 422, "the engine 'phone' hears no words"),
         ({"song_id": "0" * 32, "engine": "gone"}, 422, "no engine is called 'gone'"),
-        ({"song_id": "0" * 32, "engine": "whisper", "model": "groq"}, 422, "two names of one thing"),
+        ({"song_id": "0" * 32, "engine": "whisper", "model": "groq"}, 422, "a model names its engine"),
     ],
 )
 def test_wishes_that_cannot_be_are_refused(client, wish, status, said):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,26 @@ def test_a_server_that_fails_is_an_error_and_nothing_is_kept(job, run, client, s
     with pytest.raises(MelismaError):
         run(job)
     assert client.get(f"/v1/transcriptions/{job['id']}").status_code == 409
+
+
+def test_the_model_that_was_chosen_is_the_one_that_hears(server, context, client, run, monkeypatch):
+    import soundfile
+
+    heard, _ = fake.recording(20.0, seed=6)
+    file = io.BytesIO()
+    soundfile.write(file, heard.samples, heard.sample_rate, format="WAV")
+    song = upload(client, file.getvalue(), "tones.wav")
+    wish = {"song_id": song["id"], "model": "openai_http:small-sr"}
+    refused = client.post("/v1/transcriptions", json=wish)
+    assert (refused.status_code, "no model is called" in refused.json()["detail"]) == (422, True)
+    assert client.post("/v1/alignments", json={"song_id": song["id"], "engine": wish["model"]}).status_code == 422
+
+    settings = replace(context.settings, models=("openai_http:small-sr",))
+    monkeypatch.setitem(context.__dict__, "settings", settings)
+    choices = {each["name"]: each for each in client.get("/v1/models").json()["choices"]}
+    assert (choices["openai_http:small-sr"]["model_id"], choices["phone"]["task"]) == ("small-sr", "emit")
+    answer = client.post("/v1/transcriptions", json=wish)
+    assert answer.status_code == 202, answer.text
+    run(answer.json())
+    assert {asked.fields["model"][0] for asked in server.asked} == {"small-sr"}
+    assert client.get("/v1/transcriptions").json()["items"][0]["model"] == "small-sr"

@@ -106,7 +106,7 @@ def _ask_by_form(context: Context, who: Who, key: str | None, form: Form) -> JSO
 
 def _ask(context: Context, who: Who, key: str | None, wish: AlignmentWish, taken: Taken | None) -> JSONResponse:
     """Check everything that can be checked now, then write down song, alignment and job in one transaction."""
-    options = asking.check_options(wish)
+    options = asking.check_options(context, wish)
     wanted = asking.sheet(context, wish.lyrics)
     if taken is None and wish.library is not None:
         taken = asking.take(context, None, wish.library, Names())
@@ -272,7 +272,7 @@ def regenerate(
         found = alignments.get(session, alignment_id)
         options = {name: found.request.get(name) for name in _OPTIONS if name in found.request}
         options |= {name: value for name, value in {"engine": body.engine, "language": body.language}.items() if value}
-        checked = asking.check_options(Options.model_validate(options))
+        checked = asking.check_options(context, Options.model_validate(options))
         told = {"lyrics": found.request.get("lyrics"), **checked, "alignment_id": alignment_id, "author": who.name}
         told |= {"based_on": found.version, "fresh": True, "keep_corrections": body.keep_corrections}
         return _accepted(context.queue.add(session, asking.new_job("align", told, found, who, body.priority)))

@@ -21,6 +21,7 @@ from melisma.server import rendering
 from melisma.server.deps import Shared
 from melisma.server.openapi import errors
 from melisma.server.schemas.catalogue import (
+    Choice,
     EngineOut,
     Engines,
     FormatOut,
@@ -46,9 +47,10 @@ def list_engines() -> Engines:
 
 
 @router.get("/models", summary="List models", response_model=Models, responses=errors())
-def list_models() -> Models:
-    """List the acoustic models that ship inside the package."""
-    return Models(models=[ModelOut.of(card) for card in embedded.cards()])
+def list_models(context: Shared) -> Models:
+    """List the acoustic models that ship inside the package, and those of engines that a caller may choose."""
+    choices = [Choice.of(standing) for standing in survey(RouterSettings.from_env(), context.settings.models)]
+    return Models(models=[ModelOut.of(card) for card in embedded.cards()], choices=choices)
 
 
 @router.get("/formats", summary="List formats", response_model=Formats, responses=errors())

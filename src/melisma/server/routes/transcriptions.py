@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from melisma.core.errors import Conflict, InputError, NotFound
 from melisma.engines.protocol import Task
 from melisma.pipeline import tiers
-from melisma.pipeline.settings import AUTO, RouterSettings
+from melisma.pipeline.settings import AUTO
 from melisma.server import asking, bodies, idempotency, reading, rendering
 from melisma.server.asking import Taken, Who
 from melisma.server.context import Context
@@ -86,7 +86,7 @@ def _ask_by_form(context: Context, who: Who, key: str | None, form: Form) -> JSO
 
 def _ask(context: Context, who: Who, key: str | None, wish: TranscriptionWish, taken: Taken | None) -> JSONResponse:
     engine = wish.engine or wish.model or AUTO
-    _check(engine)
+    _check(context, engine)
     language = languages.normalise(wish.language) if wish.language else None
     if taken is None and wish.library is not None:
         taken = asking.take(context, None, wish.library, Names())
@@ -105,10 +105,9 @@ def _ask(context: Context, who: Who, key: str | None, wish: TranscriptionWish, t
         return idempotency.once(context, call, work)
 
 
-def _check(engine: str) -> None:
+def _check(context: Context, engine: str) -> None:
     """Refuse an engine that there is not, or that hears no words."""
-    settings = RouterSettings.from_env()
-    tiers.check(engine, settings)
+    asking.check_engine(context, engine)
     if engine != AUTO and tiers.engine_named(engine).facts.task is not Task.TRANSCRIBE:
         raise InputError(f"the engine {engine!r} hears no words: name one whose task in /v1/engines is transcribe")
 

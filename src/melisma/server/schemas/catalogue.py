@@ -104,10 +104,37 @@ class ModelOut(Shown):
         )
 
 
+class Choice(Shown):
+    """A model of an engine that a caller may name."""
+
+    name: str = Field(description="For `model` or `engine` of a call.", examples=["whisper:small"])
+    engine: str
+    model_id: str | None
+    task: str | None
+    licence: str | None = Field(description="Of the weights, as SPDX spells it.")
+    commercial: bool | None
+    missing: str | None = Field(description="What it lacks to run here, in a sentence.")
+
+    @classmethod
+    def of(cls, standing: Standing) -> Choice:
+        """Spell how an engine with a model stands; folders of this machine stay out of it."""
+        facts = standing.facts
+        return cls(
+            name=standing.name,
+            engine=standing.name.partition(":")[0],
+            model_id=without_paths(facts.model_id) if facts else None,
+            task=facts.task.value if facts else None,
+            licence=facts.licence.spdx if facts else None,
+            commercial=facts.licence.commercial if facts else None,
+            missing=without_paths(standing.lacking) or None,
+        )
+
+
 class Models(Shown):
-    """Models that ship inside the package."""
+    """Models that ship inside the package, and those that a caller may choose by name."""
 
     models: list[ModelOut]
+    choices: list[Choice] = Field(description="The usual model of each engine, and those that the service names.")
 
 
 class FormatOut(Shown):

@@ -16,7 +16,7 @@ class TranscriptionWish(Given):
     song_id: Id | None = None
     library: Text | None = Field(default=None, min_length=1, max_length=1000, examples=[None])
     engine: Text | None = Field(default=None, min_length=1, max_length=60, description="One that transcribes.")
-    model: Text | None = Field(default=None, min_length=1, max_length=60, description="The same as engine.")
+    model: Text | None = Field(default=None, min_length=1, max_length=60, description="A choice of /v1/models.")
     language: Text | None = Field(default=None, max_length=16, description="ISO 639 code; heard, if not given.")
     priority: int = Field(default=0, ge=-10, le=10, description="Higher goes first.")
 
@@ -25,7 +25,7 @@ class TranscriptionWish(Given):
         if (self.song_id is None) == (self.library is None):
             raise ValueError("give either song_id or library, or send a form with the part audio")
         if self.engine is not None and self.model is not None and self.engine != self.model:
-            raise ValueError("engine and model are two names of one thing: give one of them")
+            raise ValueError("a model names its engine, as whisper:small: give one of engine and model")
         return self
 
 
