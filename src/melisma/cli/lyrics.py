@@ -191,17 +191,21 @@ def regroup(
         config = replace(config, tolerance_s=tolerance)
     made = into_lines(read_alignment(alignment, from_format), read(lyrics), config)
     outputs.write_all(targets, lambda name: outputs.render(made.alignment, name))
-    found = made.regrouped
     if not quiet:
-        typer.echo(
-            f"{len(found.words)} words in {len(found.lines)} lines ({found.regroup_mode_used}), "
-            f"{found.skipped_words} of them in no line of the lyrics",
-            err=True,
-        )
-        for warning in made.alignment.warnings:
-            typer.echo(f"warning: {warning}", err=True)
+        _tell(made)
     if as_json:
         print_json(_facts(made))
+
+
+def _tell(made: IntoLines) -> None:
+    found = made.regrouped
+    typer.echo(
+        f"{len(found.words)} words in {len(found.lines)} lines ({found.regroup_mode_used}), "
+        f"{found.skipped_words} of them in no line of the lyrics",
+        err=True,
+    )
+    for warning in made.alignment.warnings:
+        typer.echo(f"warning: {warning}", err=True)
 
 
 def _facts(made: IntoLines) -> dict[str, Any]:

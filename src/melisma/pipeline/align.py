@@ -89,8 +89,7 @@ def align(
     song = Song(audio, _sung(lyrics), language=config.language, listening=listening, tell=progress)
     wanted = router.Route(config.engine, config.fallback, _decoder(config), _track_id(audio, config))
     shelf = kept.Shelf(config.cache, song, config, wanted, settings) if config.cache is not None else None
-    found = shelf.find() if shelf is not None else None
-    if found is not None:
+    if shelf is not None and (found := shelf.find()) is not None:
         return found
     if shelf is not None:
         log.missed(wanted.track_id)
