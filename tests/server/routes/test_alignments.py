@@ -566,7 +566,7 @@ def test_a_summary_that_no_database_can_hold_is_refused(client, alignment_id, te
     path = f"/v1/alignments/{alignment_id}/words"
     answer = client.patch(path, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
-    assert answer.json()["detail"].startswith("body.summary: ")
+    assert answer.json()["detail"].startswith("body.summary cannot be taken: the text holds ")
     assert client.get(f"/v1/alignments/{alignment_id}/info").json()["version"] == 1
 
 
