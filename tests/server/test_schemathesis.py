@@ -146,7 +146,7 @@ def test_no_call_is_a_fault_and_every_answer_is_described(api, service, mode):
             faults.append(f"{operation.label}: {error}")
     assert not faults, "\n\n".join(faults)
     assert max(statuses) < 500
-    # Calls that get through, and calls of things that are not there: else all of it was about one refusal. Of calls that
-    # are wrong on purpose few name a thing at all.
+    # Calls that get through, and calls of things that are not there: else all of it was about one refusal. Few calls
+    # that are wrong on purpose name a thing at all.
     assert {200, 422} <= statuses
     assert mode == "NEGATIVE" or 404 in statuses
