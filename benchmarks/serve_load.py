@@ -34,6 +34,7 @@ from melisma.server.context import Context
 from melisma.server.settings import from_environment
 from melisma.store.entries import Source
 from melisma.store.service import alignments, songs
+from melisma.store.service.alignment_records import NewVersion
 
 CLIENTS, QUESTIONS, ROUNDS, SONGS, WORDS = 200, 10, 3, 200, 400
 TOKEN = "load-is-measured-with-a-token"
@@ -79,7 +80,7 @@ def fill(environ: dict[str, str]) -> list[str]:
         with context.database.begin() as session:
             song, _ = songs.add(session, recording, songs.Names(title=f"Song {n}", artist="Load"))
             made, _ = alignments.create(session, song.id, {"engine": "auto"}, "la la")
-            alignments.add_version(session, made.id, sung(n), based_on=0, source=Source.CTC)
+            alignments.add_version(session, made.id, NewVersion(sung(n), based_on=0, source=Source.CTC))
         found.append(made.id)
     context.close()
     return found
