@@ -200,7 +200,9 @@ def from_environment(environ: Mapping[str, str] | None = None) -> ServiceSetting
 
 
 def _model(said: str) -> str:
-    engine, _, model = said.partition(":")
+    from melisma.pipeline.tiers import split
+
+    engine, model = split(said)
     if not engine.strip() or not model.strip():
         raise InputError(f"MELISMA_MODELS lists models as ENGINE:MODEL, such as whisper:small; not {said[:80]!r}")
     if model[0] in "/~.\\":  # its name is shown to callers, who are told no folder of this machine

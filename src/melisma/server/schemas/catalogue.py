@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pydantic import Field
 
 from melisma.models.embedded import ModelCard
+from melisma.pipeline import tiers
 from melisma.pipeline.survey import Standing
 from melisma.server.names import without_paths
 from melisma.server.rendering import PAGE, Offer
@@ -121,7 +122,7 @@ class Choice(Shown):
         facts = standing.facts
         return cls(
             name=standing.name,
-            engine=standing.name.partition(":")[0],
+            engine=tiers.split(standing.name)[0],
             model_id=without_paths(facts.model_id) if facts else None,
             task=facts.task.value if facts else None,
             licence=facts.licence.spdx if facts else None,
