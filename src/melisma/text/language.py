@@ -59,6 +59,20 @@ _MANY = {
     "bengali": ("bn", "as"),
     "han": ("zh",),
 }
+# What else they are written in, and languages that are not guessed.
+_MORE_SCRIPTS = """
+ja:han ko:han yue:han cmn:han cv:cyrillic sah:cyrillic bs:cyrillic mn:latin az:cyrillic,latin uz:cyrillic tk:cyrillic
+yi:hebrew pa:arabic nb:latin ia:latin rm:latin vot:latin hsb:latin mi:latin ha:latin ig:latin yo:latin rw:latin
+"""
+_ALSO = {code: names.split(",") for code, _, names in (each.partition(":") for each in _MORE_SCRIPTS.split())}
+_SCRIPT_TAGS = {
+    "latn": "latin",
+    "cyrl": "cyrillic",
+    "arab": "arabic",
+    "hans": "han",
+    "hant": "han",
+    "deva": "devanagari",
+}
 # Letters that only one of the languages of a script uses and that the model does not know it by.
 _TELLING = {"cv": "ӑӗҫӳ"}
 # How much likelier a song is in one language than in another, before it is read. Not measured: charts and sheets that
@@ -110,6 +124,22 @@ def normalise(code: str) -> str:
     first, hyphen, rest = spelt.partition("-")
     first = _OTHER.get(first) or TWO_LETTERS.get(first, first)
     return first + hyphen + rest
+
+
+def scripts_of(code: str) -> frozenset[str]:
+    """Return the scripts that a language is written in, as `melisma.text.scripts` calls them; none if unknown.
+
+    >>> sorted(scripts_of("sr")), sorted(scripts_of("zh-TW")), sorted(scripts_of("sr-Cyrl")), sorted(scripts_of("qqq"))
+    (['cyrillic', 'latin'], ['han'], ['cyrillic'], [])
+    """
+    first, *tags = code.lower().replace("_", "-").split("-")
+    first = _OTHER.get(first) or TWO_LETTERS.get(first, first)
+    for tag in tags:
+        if tag in _SCRIPT_TAGS:
+            return frozenset((_SCRIPT_TAGS[tag],))
+    found = {script for script, one in _ONE.items() if one == first}
+    found |= {script for script, several in _MANY.items() if first in several}
+    return frozenset(found.union(_ALSO.get(first, ())))
 
 
 def detect(text: str, allowed: Container[str] | None = None) -> LanguageGuess:
