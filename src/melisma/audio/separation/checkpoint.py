@@ -9,7 +9,6 @@ So a file can choose sizes and weights of a known network, and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from threading import Lock
 from typing import Any
 
 from melisma.core.errors import ModelError
+from melisma.core.files import sha256_of
 
 NAMESPACE = "adefossez"  # of Demucs' models on the hub, as in demucs.hf
 _SIGNATURE = re.compile(r"[0-9A-Za-z_]{1,64}")
@@ -243,5 +243,4 @@ def _plain(value: Any) -> Any:
 @lru_cache(maxsize=32)
 def _digest(path: str, size: int, mtime_ns: int, n: int = 12) -> str:
     """Return the beginning of the SHA-256 of a file; size and time tell when it has to be read again."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:n]
+    return sha256_of(path)[:n]
