@@ -22,6 +22,7 @@ EXPECTED = {
     errors.LyricsError: (2, 422),
     errors.FormatError: (2, 422),
     errors.UnknownName: (2, 422),
+    errors.ManifestError: (2, 422),
     errors.TooFewFrames: (2, 422),
     errors.WrongLyrics: (2, 422),
     errors.LicenceError: (2, 422),

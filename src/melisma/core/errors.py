@@ -101,6 +101,14 @@ class UnknownName(InputError):
         self.kind, self.name = kind, name
 
 
+class ManifestError(InputError):
+    """A line of a manifest cannot be used; the sentence names the file, the line and the field."""
+
+    def __init__(self, manifest: object, line: int | None, why: str) -> None:
+        super().__init__(f"{manifest}{'' if line is None else f', line {line}'}: {why}")
+        self.manifest, self.line = str(manifest), line
+
+
 class TooFewFrames(InputError):
     """The audio is too short for the text: no path can spell it."""
 

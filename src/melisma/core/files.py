@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Callable
@@ -78,6 +79,17 @@ def write_atomically(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with the home folder in place of its tilde; as it is where there is no such home."""
+    return Path(os.path.expanduser(path))
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in 64 hexadecimal digits; OSError if it cannot be read."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def make_folder(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,3 +48,21 @@ def read_toml(path: Path, model: type[M], what: str) -> M:
         first = error.errors()[0]
         where = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
         raise InputError(f"{path}: {where}{first['msg']}") from error
+
+
+def read_settings(path: Path | None, given: Mapping[str, Any], model: type[M]) -> M:
+    """Read settings from a TOML file, if there is one, and from a command line, which goes before it.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a key or value is wrong; it names the first, and the file if that is at fault.
+    """
+    tables = read_tables(path, "configuration") if path else {}
+    try:
+        return model.model_validate({**tables, **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "configuration"
+        source = f"{path}: " if path and first["loc"] and first["loc"][0] not in given else ""
+        raise InputError(f"{source}{where}: {first['msg']}") from error
