@@ -7,7 +7,6 @@ holds it to that. It is written in ASCII only, so it survives any encoding, and 
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import json
 import re
@@ -18,6 +17,7 @@ from string import Template
 from typing import Any
 
 from melisma.core.errors import AudioError, EmptyAudio, FormatError, InputError, NotAudio
+from melisma.core.page_policy import page_policy
 from melisma.core.records import Alignment, Word
 from melisma.formats._sung import is_backing, sung_groups
 from melisma.formats.karaoke_media import media_type_of
@@ -68,7 +68,7 @@ def page(alignment: Alignment, audio: bytes, media_type: str, *, title: str | No
     script = f'"use strict";\n(() => {{\n{"".join(map(_part, _SCRIPTS))}}})();\n'
     style = _part("page.css")
     return Template(_part("page.html")).substitute(
-        policy=html.escape(_policy(script, style)),
+        policy=html.escape(page_policy(script, style, media_src="blob:", img_src="data:")),
         title=_ascii(html.escape(title)),
         style=style,
         song=_json(_song(alignment, title, media_type)),
@@ -201,23 +201,3 @@ def _ascii(text: str) -> str:
 
 def _part(name: str) -> str:
     return files("melisma.formats").joinpath("karaoke_page", name).read_text(encoding="ascii")
-
-
-def _policy(script: str, style: str) -> str:
-    """Allow this very script and this very style, audio from the page itself, and nothing else."""
-    directives = {
-        "default-src": "'none'",
-        "script-src": _hash(script),
-        "style-src": _hash(style),
-        "media-src": "blob:",
-        "img-src": "data:",  # the page's own icon
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "require-trusted-types-for": "'script'",
-        "trusted-types": "'none'",
-    }
-    return "; ".join(f"{name} {value}" for name, value in directives.items())
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('ascii')).digest()).decode('ascii')}'"
