@@ -1,0 +1,1 @@
+"""Corpora: recordings and texts to manifests that a training can trust."""

@@ -1,0 +1,1 @@
+"""Corpora as other programs keep them: read into manifests, and written from them."""

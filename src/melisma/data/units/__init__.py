@@ -1,0 +1,1 @@
+"""Corpora of units: features, units and motifs of the utterances of a manifest."""
