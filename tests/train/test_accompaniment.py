@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from melisma.audio import ffmpeg
+from melisma.audio import codecs, ffmpeg
 from melisma.core.errors import InputError, MissingDependency, OutputError, TrainingError
 from melisma.train import accompaniment as module
-from melisma.train import codecs, fluidsynth
+from melisma.train import fluidsynth
 from melisma.train.accompaniment import SAMPLE_RATE, plan, render_accompaniments, render_piece
 from melisma.train.corpus import NoiseRow, read_manifest
 from melisma.train.sound_effects import LOUDNESS_DB

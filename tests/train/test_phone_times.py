@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from melisma.aligner.phone_times import align_phones
 from melisma.cli.main import app
 from melisma.core.errors import InputError, TooFewFrames
 from melisma.models.features import log_mel
 from melisma.text.phones import INVENTORY
 from melisma.train import certificate
-from melisma.train.phone_times import SplitConfig, align_corpus, align_phones
+from melisma.train.phone_times import SplitConfig, align_corpus
 
 N_LABELS = len(INVENTORY) + 1
 LABELS = np.array([3, 30, 12, 7], np.int64)

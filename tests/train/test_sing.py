@@ -8,9 +8,9 @@ import soundfile
 
 pytest.importorskip("pyworld")
 
-from melisma.audio import ffmpeg
+from melisma.audio import codecs, ffmpeg
 from melisma.core.errors import FormatError, InputError, MissingDependency, OutputError
-from melisma.train import codecs, sing, sung_voice
+from melisma.train import sing, sung_voice
 from melisma.train.sing import AlignedClip, in_turn, read_aligned, sing_folder
 from melisma.train.sung_voice import SingConfig
 

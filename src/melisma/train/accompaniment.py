@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from melisma.audio import codecs
+from melisma.audio.codecs import Codec
 from melisma.core.errors import InputError
 from melisma.core.files import make_folder, write_atomically
 from melisma.core.records import Float32
 from melisma.synth.accompaniment import BEATS_PER_BAR, PROGRESSIONS, Band, Key
 from melisma.synth.speech import SAMPLE_RATE as BAND_RATE
-from melisma.train import codecs, fluidsynth
+from melisma.train import fluidsynth
 from melisma.train.aligned_folder import write_audio
-from melisma.train.codecs import Codec
 from melisma.train.composer import compose
 from melisma.train.midi_score import smf
 from melisma.train.processes import in_order

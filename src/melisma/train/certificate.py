@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from melisma.core.errors import InputError
-from melisma.core.files import write_atomically
+from melisma.core.files import sha256_of, write_atomically
 from melisma.train.corpus import UtteranceRow, read_manifest
 
 CHECKED = (
@@ -204,8 +204,7 @@ def _size(manifest: Path, row: UtteranceRow) -> int:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
 
 import torch
 
-from melisma.core.errors import InputError, OutputError
+from melisma.core.errors import OutputError
+from melisma.models.torch_file import read_torch as read_checkpoint
 
+__all__ = ["CHECKPOINT", "also", "read_checkpoint", "write_checkpoint"]
 CHECKPOINT = "checkpoint.pt"  # in the folder of a training
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, its tensors onto the CPU wherever they were written; nothing in it is run.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or holds anything but tensors and plain values.
-    """
-    try:
-        with path.open("rb") as file:
-            whole = is_zipfile(file)
-    except OSError as error:
-        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
-    try:
-        # Anything but a whole zip file would go to torch's reader of old pickles.
-        state = torch.load(path, map_location="cpu", weights_only=True) if whole else None
-    except Exception as error:  # torch raises whatever it stumbles over
-        raise InputError(f"{path} is no checkpoint, or a damaged one") from error
-    if not isinstance(state, dict):
-        raise InputError(f"{path} is no checkpoint, or a damaged one")
-    return state
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -55,4 +35,25 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
         os.replace(partial, path)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
         partial.unlink(missing_ok=True)
-        raise OutputError(f"cannot write the checkpoint {path}: {error}") from error
+        why = "it broke off, is the disk full?" if "inline_container" in str(error) else error
+        raise OutputError(f"cannot write the checkpoint {path}: {why}") from error
+
+
+def also(path: Path, name: Path) -> None:
+    """Give a file another name, in place of what had it; both are one file where the file system can.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be.
+    """
+    partial = name.with_name(f".{name.name}.{secrets.token_hex(4)}")
+    try:
+        try:
+            os.link(path, partial)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(path, partial)
+        os.replace(partial, name)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"cannot write the checkpoint {name}: {error.strerror or error}") from error

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from melisma.core.errors import InputError
+from melisma.core.files import sha256_of
 from melisma.train import certificate as certificates
 from melisma.train.certificate import Certificate
 from melisma.train.checkpoint import read_checkpoint
@@ -137,8 +138,7 @@ def _names(certificate: Certificate) -> frozenset[str]:
 
 def _fingerprint(manifest: Path) -> str:
     try:
-        with manifest.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(manifest)
     except OSError as error:
         raise InputError(f"cannot read the manifest {manifest}: {error.strerror or error}") from error
 

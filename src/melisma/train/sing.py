@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from melisma.audio import decode
+from melisma.audio import codecs, decode
 from melisma.core.errors import AudioError, FormatError, InputError
 from melisma.core.files import make_folder, write_atomically
-from melisma.train import codecs
 from melisma.train.aligned_folder import Utterance, read_manifest, write_audio, write_manifest
 from melisma.train.processes import in_order
 from melisma.train.sung_time import Phone

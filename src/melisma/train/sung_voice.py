@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from melisma.audio import codecs
+from melisma.audio.codecs import Codec
 from melisma.core.errors import InputError
 from melisma.core.records import Float32
 from melisma.text.phones import INVENTORY, VOWELS
-from melisma.train import codecs, effects, sung_pitch, sung_time, world
-from melisma.train.codecs import Codec
+from melisma.train import effects, sung_pitch, sung_time, world
 from melisma.train.effects import EffectsConfig
 from melisma.train.sung_pitch import Manner, Tone
 from melisma.train.sung_time import Phone, TimePlan

@@ -1,0 +1,1 @@
+"""Units learnt from features: k-means, and how good it is."""

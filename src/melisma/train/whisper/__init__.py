@@ -1,0 +1,1 @@
+"""Fine-tuning of Whisper: processor, packed clips, the loop of transformers' Seq2SeqTrainer, and packages."""
