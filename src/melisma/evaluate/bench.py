@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from melisma.core import plugins
-from melisma.core.errors import InputError, UnknownName
+from melisma.core.errors import InputError
+from melisma.core.files import sha256_of
 from melisma.core.settings import n_threads
 from melisma.evaluate import align as evaluation
 from melisma.evaluate.bench_figures import (
@@ -29,6 +28,7 @@ from melisma.evaluate.bench_figures import (
 )
 from melisma.evaluate.bench_run import BenchSong, EngineRuns, Facts, Progress, Samples, facts_of, read, run_engine
 from melisma.metrics import alignment as metrics
+from melisma.pipeline import tiers
 from melisma.pipeline.settings import AUTO, RouterSettings
 
 THIS_RUN = "this run"
@@ -142,12 +142,13 @@ class BenchConfig:
 
     def check(self) -> None:
         """Refuse, before any song is read, what cannot be measured, with InputError."""
-        installed = plugins.names(plugins.ENGINES)
         if not self.engines:
             raise InputError("a benchmark needs the name of an engine at least")
         for name in self.engines:
-            if name != AUTO and name not in installed:
-                raise UnknownName("engine", name, (AUTO, *installed))
+            if name != AUTO:
+                tiers.check_name(name)
+                if tiers.is_place(name):
+                    tiers.engine_named(name)  # a folder that is not there is said before any song is read
         if len(set(self.engines)) < len(self.engines):
             raise InputError(f"an engine is named twice: {', '.join(self.engines)}")
         if self.repeats < 1:
@@ -280,8 +281,7 @@ def _facts(song: BenchSong, samples: Samples) -> SongFacts:
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits; InputError if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 

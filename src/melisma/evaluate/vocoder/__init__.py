@@ -1,0 +1,1 @@
+"""How well a vocoder speaks units: measured against recordings and baselines, and laid out to be listened to."""
