@@ -90,7 +90,7 @@ def test_the_times_of_another_song_are_dropped(n_lines, duration_s):
         fits.append(sync(sung(other), heard(shaken(truth, seed)), duration_s))
     dropped = [fit for fit in fits if not fit.windows]
     assert len(dropped) >= 59
-    assert all(fit.warnings[0].startswith("the times of the synced lyrics were not used: only ") for fit in dropped)
+    assert all(fit.warnings[0].startswith("the times that the lines came with were not used: only ") for fit in dropped)
     assert all(set(fit.trust) == {0.0} for fit in dropped)
 
 

@@ -8,21 +8,17 @@ from pathlib import Path
 import pytest
 
 from melisma.core.errors import EngineUnavailable, ModelError
-from melisma.engines._checkpoint import (
-    UNKNOWN_LICENCE,
-    Card,
+from melisma.engines._checkpoint import UNKNOWN_LICENCE, Card, licence_of, read_card, said_licence
+from melisma.engines.protocol import Licence
+from melisma.models.pretrained import (
     Checkpoint,
     Preparation,
     content_hash,
-    licence_of,
-    read_card,
     read_json,
     read_preparation,
     read_vocabulary,
-    said_licence,
     weights_mb,
 )
-from melisma.engines.protocol import Licence
 
 
 def written(folder: Path, **files: object) -> Path:
@@ -189,7 +185,7 @@ class TestFetching:
 
         code = (
             "import sys\nfrom melisma.core.errors import MelismaError\n"
-            "from melisma.engines._checkpoint import Checkpoint\n"
+            "from melisma.models.pretrained import Checkpoint\n"
             "try:\n    print(Checkpoint(sys.argv[1]).fetch())\nexcept MelismaError as error:\n    print(error)\n"
         )
         environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}

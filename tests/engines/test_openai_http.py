@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import socket
 import struct
-import sys
 import time
 from dataclasses import replace
 from email.utils import formatdate
-from pathlib import Path
 
 import numpy as np
 import pytest
 from stamina.instrumentation import set_on_retry_hooks
 
+import transcription_server as fake
 from melisma.core.errors import EngineFailed, EngineTimeout, EngineUnavailable, UnitsError, UnknownName
 from melisma.core.records import Waveform
 from melisma.core.timebase import Timebase
@@ -26,13 +24,6 @@ from melisma.engines.http_client import ServerConfig, endpoint
 from melisma.engines.openai_http import OpenAIHTTPEngine
 from melisma.engines.protocol import Task, TranscribingEngine
 from melisma.testing.engines import check_engine
-
-_SPEC = importlib.util.spec_from_file_location(
-    "transcription_server", Path(__file__).with_name("transcription_server.py")
-)
-fake = importlib.util.module_from_spec(_SPEC)
-sys.modules["transcription_server"] = fake
-_SPEC.loader.exec_module(fake)
 
 KEY = "sk-not-for-any-log-0123456789"
 CLOCK = Timebase(fake.RATE)

@@ -9,8 +9,6 @@ import pytest
 
 from melisma.core.errors import EngineUnavailable, ModelError, UnknownName
 from melisma.core.records import Waveform
-from melisma.engines._ctc import Vocabulary
-from melisma.engines._letters import Letters
 from melisma.engines._windows import Geometry
 from melisma.engines.protocol import Licence
 from melisma.engines.torchaudio_ctc import (
@@ -20,6 +18,8 @@ from melisma.engines.torchaudio_ctc import (
     unwrapped,
     vocabulary_of,
 )
+from melisma.models.pretrained import Vocabulary
+from melisma.text.letters import Letters
 
 # As torchaudio 2.11 gives them.
 MMS_FA = ("-", *"aienoutsrmkldghybpwcvjzf'qx")

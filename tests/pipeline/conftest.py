@@ -40,13 +40,13 @@ def install(monkeypatch):
             points.append(EntryPoint(each.name, f"{module.__name__}:{each.__name__}", plugins.ENGINES))
             made.append(own)
         plugins._points.cache_clear()
-        tiers.engine_named.cache_clear()
+        tiers.forget()
         return made[0] if len(made) == 1 else made
 
     monkeypatch.setattr(plugins, "entry_points", with_ours)
     yield go
     plugins._points.cache_clear()
-    tiers.engine_named.cache_clear()
+    tiers.forget()
 
 
 @pytest.fixture

@@ -6,15 +6,13 @@ are those of every checkpoint.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from engine_faults import Listener
 
+import transcription_server as tones
 from melisma.aligner.gate import GateConfig
 from melisma.core.records import Heard, HeardWord
 from melisma.core.timebase import SECONDS
@@ -40,9 +38,9 @@ def first_tier(random_weights, monkeypatch):
     """Let the network with random weights be the first tier."""
     monkeypatch.setenv("MELISMA_WAV2VEC2_MODEL", str(random_weights))
     monkeypatch.setenv("MELISMA_DEVICE", "cpu")
-    tiers.engine_named.cache_clear()
+    tiers.forget()
     yield
-    tiers.engine_named.cache_clear()
+    tiers.forget()
 
 
 def song_with(sung, settings, *names, lyrics=True):
@@ -67,7 +65,7 @@ def test_a_network_that_has_learnt_nothing_is_refused_and_the_next_tier_takes_ov
 
 def test_a_device_that_is_not_there_sends_the_song_to_the_next_tier(first_tier, sung, settings, monkeypatch, caplog):
     monkeypatch.setenv("MELISMA_DEVICE", "cpu_invalid")
-    tiers.engine_named.cache_clear()
+    tiers.forget()
     caplog.set_level("INFO", logger="melisma")
     made = song_with(sung, settings, "wav2vec2", "phone")
     assert made.engine == "phone"
@@ -78,55 +76,34 @@ def test_a_device_that_is_not_there_sends_the_song_to_the_next_tier(first_tier, 
 # No lyrics, or no tier 1: a server that really listens, on the loopback, where every word is a tone.
 
 
-@pytest.fixture(scope="module")
-def tones():
-    """Load the server that belongs to the tests of the HTTP engines."""
-    place = Path(__file__).parents[1] / "engines" / "transcription_server.py"
-    spec = importlib.util.spec_from_file_location("router_transcription_server", place)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def server(tones, monkeypatch):
-    with tones.running() as made:
-        monkeypatch.setenv("MELISMA_OPENAI_URL", made.url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        tiers.engine_named.cache_clear()
-        yield made
-    tiers.engine_named.cache_clear()
-
-
 def heard_right(made, truth):
     assert [w.text for w in made.words] == [tone.text for tone in truth]
     return np.mean([abs(w.start_s - tone.start_s) < 0.05 for w, tone in zip(made.words, truth, strict=True)])
 
 
-def test_without_lyrics_the_second_tier_hears_the_words(server, tones, settings):
+def test_without_lyrics_the_second_tier_hears_the_words(tone_server, settings):
     recording, truth = tones.recording(20, seed=3)
     made = align(recording, config=AlignConfig(settings=settings))
     assert (made.engine, made.language) == ("openai_http", "fr")
     assert heard_right(made, truth) > 0.9
-    assert len(server.asked) == 1
+    assert len(tone_server.asked) == 1
 
 
-def test_where_the_second_tier_is_down_the_third_takes_over(server, tones, settings, monkeypatch):
+def test_where_the_second_tier_is_down_the_third_takes_over(tone_server, settings, monkeypatch):
     recording, truth = tones.recording(20, seed=3)
-    server.script.append(lambda handler, asked: handler.send(401, b'{"error": {"message": "who are you?"}}'))
+    tone_server.script.append(lambda handler, asked: handler.send(401, b'{"error": {"message": "who are you?"}}'))
     with tones.running() as third:
         monkeypatch.setenv("MELISMA_GROQ_URL", third.url)
         monkeypatch.setenv("MELISMA_GROQ_API_KEY", "a key")
-        tiers.engine_named.cache_clear()
+        tiers.forget()
         made = align(recording, config=AlignConfig(settings=settings))
-        assert (len(server.asked), len(third.asked)) == (1, 1)
+        assert (len(tone_server.asked), len(third.asked)) == (1, 1)
     assert made.engine == "groq"
     assert heard_right(made, truth) > 0.9
     assert any(w.startswith("groq was used because openai_http failed: ") for w in made.warnings)
 
 
-def test_few_known_words_are_placed_by_who_hears_them(server, tones, settings):
+def test_few_known_words_are_placed_by_who_hears_them(tone_server, settings):
     recording, truth = tones.recording(6, seed=3)
     known = [tone.text for tone in truth][:3]
     assert len(" ".join(known)) < tiers.ENOUGH_LYRICS
@@ -135,9 +112,7 @@ def test_few_known_words_are_placed_by_who_hears_them(server, tones, settings):
     assert heard_right(made, truth[:3]) == 1
 
 
-def test_known_words_that_tier_one_cannot_place_are_placed_by_who_hears_them(
-    first_tier, server, tones, settings, caplog
-):
+def test_known_words_that_tier_one_cannot_place_are_placed_by_who_hears_them(first_tier, tone_server, settings, caplog):
     caplog.set_level("INFO", logger="melisma")
     recording, truth = tones.recording(20, seed=4)
     lyrics = from_text(" ".join(tone.text for tone in truth))
@@ -145,10 +120,10 @@ def test_known_words_that_tier_one_cannot_place_are_placed_by_who_hears_them(
     made = align(recording, lyrics, config=AlignConfig("fr", settings=order))  # which wav2vec2 was not taught
     assert made.engine == "openai_http"
     assert heard_right(made, truth) > 0.9
-    assert caplog.records[0].fallback_reason.startswith("UnknownName: no language is called 'fr'")
+    assert caplog.records[0].fallback_reason.startswith("UnknownName: no language of the model random is called 'fr'")
 
 
-def test_a_stretch_that_one_tier_is_unsure_of_is_sent_to_the_next_alone(server, tones, settings, install):
+def test_a_stretch_that_one_tier_is_unsure_of_is_sent_to_the_next_alone(tone_server, settings, install):
     recording, truth = tones.recording(20, seed=5)
     third = len(truth) // 3
     lyrics = from_text("\n".join(" ".join(t.text for t in truth[i : i + third]) for i in range(0, len(truth), third)))
@@ -161,6 +136,6 @@ def test_a_stretch_that_one_tier_is_unsure_of_is_sent_to_the_next_alone(server, 
     assert made.engine == "listener"
     assert any(w == "line 2 placed by openai_http (whisper-1)" for w in made.warnings)
     assert heard_right(made, truth) > 0.9
-    (asked,) = server.asked
+    (asked,) = tone_server.asked
     cut_s = truth[2 * third].start_s - truth[third - 1].end_s + 1.0
     assert len(asked.samples) / tones.RATE == pytest.approx(cut_s, abs=0.1)

@@ -48,6 +48,13 @@ def test_the_lyrics_of_another_song_are_refused_where_they_are_forced_onto_it(su
     assert not judge(found.words, found.emission).passed
 
 
+def test_a_low_confidence_doubts_the_words_wherever_they_come_from(placed):
+    doubted = [replace(word, confidence=0.1) for word in placed.words]
+    (reason,) = [each for each in judge(doubted).reasons if "average" in each]
+    assert "are these the words of this recording" in reason
+    assert "lyrics" not in reason  # of a transcription nobody gave any
+
+
 def test_an_alignment_that_is_squeezed_is_refused_though_its_confidence_is_high(placed):
     squeezed = timed(placed, lambda at: placed.duration / 2 + at / 20)
     verdict = judge(squeezed, placed.emission)

@@ -14,7 +14,7 @@ from melisma.aligner import decoder
 from melisma.core.records import Alignment
 from melisma.synth.songs import song_of_length
 
-DROPPED = "the times of the synced lyrics were not used: "
+DROPPED = "the times that the lines came with were not used: "
 
 
 @dataclass(frozen=True)

@@ -67,4 +67,4 @@ def test_the_times_of_another_song_are_dropped(song):
     gaps = generator.uniform(2.0, 9.0, n_lines)
     fit = fit_of(song, np.cumsum(gaps) * song[2][-1] / gaps.sum())
     assert fit.windows == ()
-    assert fit.warnings[0].startswith("the times of the synced lyrics were not used: only ")
+    assert fit.warnings[0].startswith("the times that the lines came with were not used: only ")

@@ -111,14 +111,14 @@ def test_an_engine_that_is_switched_off_is_not_used(install, settings):
 
 def test_a_setting_of_one_engine_that_cannot_be_does_not_keep_others_from_hearing(settings, monkeypatch):
     monkeypatch.setenv("MELISMA_WAV2VEC2_LANGUAGES", "12!!")
-    tiers.engine_named.cache_clear()
+    tiers.forget()
     assert tiers.order(None, settings)[0] == "whisper"
     with pytest.raises(InputError, match="'12!!' is no language code"):
         tiers.usable("wav2vec2", settings, chosen=True)
 
 
 def test_a_key_of_another_program_does_not_send_recordings_away(settings, monkeypatch):
-    tiers.engine_named.cache_clear()
+    tiers.forget()
     monkeypatch.setenv("GROQ_API_KEY", "of another program")
     with pytest.raises(EngineUnavailable, match="to another machine"):
         tiers.usable("groq", settings, chosen=False)

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+import transcription_server as fake
 from melisma.core.errors import NoEngine
 from melisma.core.records import LyricLine, Lyrics
-from melisma.pipeline import tiers
 from melisma.pipeline.align import AlignConfig, align
-
-_SPEC = importlib.util.spec_from_file_location(
-    "transcription_server", Path(__file__).parents[1] / "engines" / "transcription_server.py"
-)
-fake = importlib.util.module_from_spec(_SPEC)
-sys.modules.setdefault("transcription_server", fake)
-_SPEC.loader.exec_module(fake)
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    with fake.running() as running:
-        monkeypatch.setenv("MELISMA_OPENAI_URL", running.url)
-        tiers.engine_named.cache_clear()
-        yield running
-    tiers.engine_named.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +26,7 @@ def lines(texts, length=6):
     return Lyrics(tuple(LyricLine(tuple(texts[i : i + length])) for i in range(0, len(texts), length)))
 
 
-def test_known_words_stand_where_they_were_heard(server, settings, song):
+def test_known_words_stand_where_they_were_heard(tone_server, settings, song):
     sheet = lines([tone.text for tone in song[1]])
     made = align(song[0], sheet, config=config(settings, "openai_http"))
     assert tuple(word.text for word in made.words) == sheet.words
@@ -54,7 +34,7 @@ def test_known_words_stand_where_they_were_heard(server, settings, song):
     assert all(abs(word.start_s - tone.start_s) < 0.03 for word, tone in zip(made.words, song[1], strict=True))
 
 
-def test_words_that_nobody_sang_are_not_timed(server, settings, song):
+def test_words_that_nobody_sang_are_not_timed(tone_server, settings, song):
     texts = [tone.text for tone in song[1]]
     extra = ["extraordinaire", "jamais", "entendu", "ici", "ni", "ailleurs"] * 4
     made = align(song[0], lines(texts[:18] + extra + texts[18:]), config=config(settings, "openai_http"))
@@ -64,7 +44,7 @@ def test_words_that_nobody_sang_are_not_timed(server, settings, song):
     assert all(abs(word.start_s - tone.start_s) < 0.03 for word, tone in zip(timed, song[1], strict=True))
 
 
-def test_without_lyrics_the_words_are_those_that_were_heard(server, settings, song):
+def test_without_lyrics_the_words_are_those_that_were_heard(tone_server, settings, song):
     made = align(song[0], config=config(settings, "openai_http", language=None))
     assert [word.text for word in made.words] == [tone.text for tone in song[1]]
     assert made.language == "fr"
@@ -78,18 +58,18 @@ def in_milliseconds(handler, asked):
     handler.send(200, json.dumps(heard).encode())
 
 
-def test_times_in_the_wrong_unit_are_refused_in_one_sentence(server, settings, song):
-    server.script = [in_milliseconds]
+def test_times_in_the_wrong_unit_are_refused_in_one_sentence(tone_server, settings, song):
+    tone_server.script = [in_milliseconds]
     sheet = lines([tone.text for tone in song[1]])
     with pytest.raises(NoEngine, match=r"openai_http.* if the times of word \d+ .* are seconds: the unit is wrong"):
         align(song[0], sheet, config=config(settings, "openai_http"))
 
 
-def test_times_in_the_wrong_unit_fall_to_the_next_tier(server, settings, song, monkeypatch):
-    monkeypatch.setenv("MELISMA_GROQ_URL", server.url)
+def test_times_in_the_wrong_unit_fall_to_the_next_tier(tone_server, settings, song, monkeypatch):
+    monkeypatch.setenv("MELISMA_GROQ_URL", tone_server.url)
     monkeypatch.setenv("MELISMA_GROQ_API_KEY", "a-key")
-    server.script = [in_milliseconds]
+    tone_server.script = [in_milliseconds]
     made = align(song[0], lines([tone.text for tone in song[1]]), config=config(settings, "openai_http", "groq"))
     assert made.engine == "groq"
-    assert len(server.asked) == 2
+    assert len(tone_server.asked) == 2
     assert all(abs(word.start_s - tone.start_s) < 0.03 for word, tone in zip(made.words, song[1], strict=True))

@@ -195,7 +195,7 @@ def _reasons(found: Measures, config: GateConfig) -> Iterator[str]:
     """Say what speaks against an alignment, a sentence for each threshold that it breaks."""
     average = found.confidence_avg
     if average is not None and average < config.min_confidence_avg:
-        said = "are these the lyrics of this recording, in this language?"
+        said = "are these the words of this recording, in this language?"
         yield f"the average confidence is {average:.2f}, below {config.min_confidence_avg:.2f} ({said})"
     ratios = (
         (found.low_conf_ratio, config.max_low_conf_ratio, "of the words are doubtful"),

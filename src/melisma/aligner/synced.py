@@ -209,8 +209,8 @@ def sync(
             scale = _scale(residuals[np.abs(residuals) <= config.agree_s])
             fit = SyncFit((), offset, slope, scale, share, (), same)
             return _with_windows(fit, lyrics, heard, pairs, duration_s, config)
-        refused = f"only {share:.0%} of the lines were heard where the synced lyrics say"
-    dropped = f"the times of the synced lyrics were not used: {refused}"
+        refused = f"only {share:.0%} of the lines were heard where those say"
+    dropped = f"the times that the lines came with were not used: {refused}"
     return SyncFit(trust=(0.0,) * len(lyrics.lines), same_version=same, warnings=(dropped,))
 
 

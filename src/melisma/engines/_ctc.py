@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -12,23 +11,14 @@ import numpy as np
 from melisma.core.errors import EngineUnavailable
 from melisma.core.records import Emission, Float32, Waveform
 from melisma.core.timebase import Timebase
-from melisma.engines._letters import Letters
 from melisma.engines._windows import Listener
 from melisma.engines.device import give_back
 from melisma.engines.protocol import EngineFacts, Progress
+from melisma.models.pretrained import Vocabulary
+from melisma.text.letters import Speller
 
 # What a label keeps whose mass has gone to the blank: as little as a float32 can be without being none.
 _NOTHING = np.float32(np.log(np.finfo(np.float32).tiny))
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The labels of a network, in the order of their ids; those in `silent` spell no word."""
-
-    labels: tuple[str, ...]
-    blank: int
-    silent: frozenset[str] = frozenset()
-    delimiter: str | None = None  # stands between words; nothing is sung in it
 
 
 class CtcEngine(ABC):
@@ -37,7 +27,7 @@ class CtcEngine(ABC):
     def __init__(self) -> None:
         self._listener: Listener | None = None
         self._words: Vocabulary | None = None
-        self._speller: Letters | None = None
+        self._speller: Speller | None = None
         self._loading = Lock()
 
     @property
@@ -58,7 +48,7 @@ class CtcEngine(ABC):
         """Load the network."""
 
     @abstractmethod
-    def _make_letters(self, vocabulary: Vocabulary) -> Letters:
+    def _make_letters(self, vocabulary: Vocabulary) -> Speller:
         """Return what spells words."""
 
     @property
@@ -114,7 +104,7 @@ class CtcEngine(ABC):
         log_probs = listener.hear(waveform.samples, progress)
         words = self.vocabulary
         if words.delimiter is not None:
-            _give_to_blank(log_probs, words.labels.index(words.delimiter), words.blank)
+            give_to_blank(log_probs, words.labels.index(words.delimiter), words.blank)
         clock = Timebase(rate, listener.network.geometry.stride)
         return Emission(log_probs, words.labels, words.blank, clock, len(waveform.samples))
 
@@ -124,7 +114,7 @@ class CtcEngine(ABC):
             raise EngineUnavailable(lacking)
 
 
-def _give_to_blank(log_probs: Float32, label: int, blank: int) -> None:
+def give_to_blank(log_probs: Float32, label: int, blank: int) -> None:
     """Move the probability of one label to the blank, in place."""
     if label != blank:
         np.logaddexp(log_probs[:, blank], log_probs[:, label], out=log_probs[:, blank])

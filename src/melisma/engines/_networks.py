@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,10 @@ import numpy as np
 from melisma.core.errors import EngineOutOfMemory, EngineUnavailable, ModelError
 from melisma.core.records import Float32
 from melisma.core.settings import n_threads
-from melisma.engines._checkpoint import read_json
 from melisma.engines._windows import Geometry, first_line, is_out_of_memory
 from melisma.engines.device import ON_CPU, Device
+from melisma.models.pretrained import check_settings, read_json
+from melisma.models.quiet import quiet
 
 # Log-mels are normalised over a window: a second of them, so that there is something to normalise over.
 _LEAST_OF_MELS = 50
@@ -97,9 +96,10 @@ def open_transformers(folder: Path, device: Device) -> TorchNetwork:
     from transformers import AutoModelForCTC
 
     config = read_json(folder / "config.json")
+    check_settings(config, folder.name)
     geometry = geometry_of(config)
     try:
-        with _quiet():
+        with quiet():
             model, info = AutoModelForCTC.from_pretrained(
                 str(folder),
                 dtype=torch.float16 if device.half else torch.float32,
@@ -136,25 +136,6 @@ def _mels(folder: Path, config: dict[str, Any]) -> Callable[[Float32], Any] | No
         return extractor(list(windows), sampling_rate=rate, return_tensors="pt")["input_features"]
 
     return prepare
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing bars and from warning of what is checked here."""
-    from transformers.utils import logging as module
-
-    logging: Any = module
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bar:
-            logging.enable_progress_bar()
 
 
 class OnnxNetwork:

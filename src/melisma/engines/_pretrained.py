@@ -7,12 +7,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from melisma.core.errors import ModelError
-from melisma.engines._checkpoint import Checkpoint, read_json, read_preparation, read_vocabulary, weights_mb
-from melisma.engines._ctc import CtcEngine, Vocabulary
-from melisma.engines._letters import Letters, Romaniser
+from melisma.engines._ctc import CtcEngine
 from melisma.engines._networks import OnnxNetwork, TorchNetwork, geometry_of, open_transformers
 from melisma.engines._windows import Listener, Network, WindowConfig
 from melisma.engines.device import ON_CPU, choose
+from melisma.models.pretrained import (
+    Checkpoint,
+    Vocabulary,
+    read_json,
+    read_preparation,
+    read_vocabulary,
+    weights_mb,
+)
+from melisma.text.letters import Letters, Romaniser, Speller
 
 # Windows at a time: one keeps two cores busy, a GPU wants more.
 _BATCH_ON_CPU, _BATCH_ON_GPU = 1, 8
@@ -71,7 +78,7 @@ class PretrainedEngine(CtcEngine):
     def _read_vocabulary(self) -> Vocabulary:
         return read_vocabulary(self.checkpoint.fetch())
 
-    def _make_letters(self, vocabulary: Vocabulary) -> Letters:
+    def _make_letters(self, vocabulary: Vocabulary) -> Speller:
         spelling = (label for label in vocabulary.labels if label not in vocabulary.silent)
         return Letters(spelling, self._romaniser(), self._always_romanised())
 

@@ -104,7 +104,7 @@ def join(parts: Sequence[tuple[Piece, Clocked]], clock: Timebase) -> Heard:
         kept += early + [word for word in own if not any(map(word.same, before))]
     kept = sorted(kept + reaching, key=lambda placed: (placed.word.start, placed.part))
     breaks = tuple(i for i, placed in enumerate(kept) if placed.opens)
-    language = _language([clocked for _, clocked in parts])
+    language = language_of([clocked for _, clocked in parts])
     return Heard(tuple(placed.word for placed in kept), clock, language, breaks)
 
 
@@ -147,7 +147,7 @@ def _placed(part: int, piece: Piece, clocked: Clocked) -> list[_Placed]:
     ]
 
 
-def _language(parts: Sequence[Clocked]) -> str:
+def language_of(parts: Sequence[Clocked]) -> str:
     """Return the language in which most words were heard."""
     counts: dict[str, int] = {}
     for part in parts:

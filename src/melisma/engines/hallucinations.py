@@ -21,6 +21,7 @@ from itertools import pairwise
 
 from melisma.core.records import Heard, HeardWord
 from melisma.core.timebase import Timebase
+from melisma.text import loops
 from melisma.text.spellings import pieces
 
 # Sounds, not words, where they stand between brackets or asterisks: [Musique], (applause), *laughs*.
@@ -173,8 +174,6 @@ _NO_SPEECH = 0.6  # Whisper's own threshold
 _LOG_PROB = -1.0  # Whisper's own threshold
 _DOUBTED = 0.5  # mean probability of a segment's words
 _MOST_IN_BRACKETS = 6  # words
-_LONGEST_PHRASE = 12  # words of a phrase that may go round
-_REPEATS = 4  # of a phrase, from which on it may be a loop rather than a chorus
 _LOOP_WORDS = 24  # in a loop of more than eight rounds, where neither times nor probabilities tell
 _LOOP_WORD_S = 0.06  # a word of a loop is shorter: attention has nothing to point at
 _LOOP_CONFIDENCE = 0.4
@@ -250,6 +249,16 @@ def _credits() -> tuple[str, ...]:
     return tuple(map(_key, HALLUCINATION_CREDITS))
 
 
+def usual_lines(text: str, given: str = "") -> bool:
+    """Tell whether a usual line of subtitles stands in a text, and not in what was given.
+
+    >>> usual_lines("Dobro jutro. Hvala na gledanju!"), usual_lines("Titlove preveo: X"), usual_lines("Hvala")
+    (True, True, False)
+    """
+    said, heard = f" {_key(given)} ", f" {_key(text)} "
+    return any(f" {line} " in heard and f" {line} " not in said for line in (*_phrases(), *_credits()))
+
+
 def _sung(words: Sequence[HeardWord], given: str) -> list[HeardWord]:
     """Return the words of a segment without notes, names of sounds, credits and farewells."""
     kept = [word for word in _without_brackets(words) if pieces(word.text)]
@@ -298,26 +307,14 @@ def _without_loops(words: Sequence[HeardWord], unit: Timebase) -> list[bool]:
     keep = [True] * len(words)
     i = 0
     while i < len(words):
-        length, rounds = _rounds(keys, i)
+        length, rounds = loops.rounds(keys, i)
         stop = i + length * rounds
-        if rounds >= _REPEATS and _unlikely(words[i + length : stop], rounds, unit):
+        if rounds >= loops.LEAST and _unlikely(words[i + length : stop], rounds, unit):
             keep[i + length : stop] = [False] * (stop - i - length)
             i = stop
         else:
             i += 1
     return keep
-
-
-def _rounds(keys: Sequence[str], at: int) -> tuple[int, int]:
-    """Return the length of the phrase that goes round from a place on, and how often: what covers most words."""
-    best = (1, 1)
-    for length in range(1, min(_LONGEST_PHRASE, (len(keys) - at) // _REPEATS) + 1):
-        rounds = 1
-        while keys[at + rounds * length : at + (rounds + 1) * length] == keys[at : at + length]:
-            rounds += 1
-        if rounds >= _REPEATS and rounds * length > best[0] * best[1]:
-            best = (length, rounds)
-    return best
 
 
 def _unlikely(words: Sequence[HeardWord], rounds: int, unit: Timebase) -> bool:
@@ -329,4 +326,4 @@ def _unlikely(words: Sequence[HeardWord], rounds: int, unit: Timebase) -> bool:
     sure = [word.confidence for word in words if word.confidence is not None]
     if sure:
         return sum(sure) / len(sure) < _LOOP_CONFIDENCE
-    return rounds > 2 * _REPEATS and len(words) >= _LOOP_WORDS
+    return rounds > 2 * loops.LEAST and len(words) >= _LOOP_WORDS

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from melisma.engines._checkpoint import Checkpoint
-from melisma.engines._letters import Romaniser
 from melisma.engines._pretrained import PretrainedEngine
 from melisma.engines._windows import WindowConfig
 from melisma.engines.protocol import EngineFacts, Licence, Task
+from melisma.models.pretrained import Checkpoint
+from melisma.text.letters import Romaniser
 from melisma.text.romanise import iso639_3, romanise
 
 DEFAULT_MODEL = "MahmoudAshraf/mms-300m-1130-forced-aligner"

@@ -20,7 +20,7 @@ from melisma.engines.hallucinations import cleaned
 from melisma.engines.http_client import ServerConfig, endpoint, upload, with_limits
 from melisma.engines.prompts import head
 from melisma.engines.protocol import EngineFacts, Licence, Progress, Task
-from melisma.engines.whisper_languages import LANGUAGES, iso_code, whisper_code
+from melisma.text.whisper_languages import LANGUAGES, iso_code, whisper_code
 
 SAMPLE_RATE = 16_000
 

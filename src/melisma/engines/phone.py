@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from melisma.core.errors import ModelError
 from melisma.core.records import Emission, Float32, Waveform
 from melisma.core.settings import n_threads
 from melisma.core.timebase import Timebase
+from melisma.engines._checkpoint import licence_of
 from melisma.engines.protocol import EngineFacts, Licence, Progress, Task
 from melisma.models import embedded, features
+from melisma.models.embedded import ModelCard
 from melisma.text.g2p import G2P, EspeakG2P
 
 DEFAULT_MODEL = "phone-0.2"
@@ -30,14 +32,17 @@ class PhoneEngine:
 
     sample_rate = features.SAMPLE_RATE
     blank = 0
+    units = "phones"  # what the labels spell
+    _listens_to: Literal["mix", "voice"] = "mix"
 
-    def __init__(self, model: str | Path | None = None, g2p: G2P | None = None, window: int = _WINDOW) -> None:
-        """Choose a model: an embedded one by id, or an ONNX file of `melisma train export` by its path.
+    def __init__(
+        self, model: str | Path | ModelCard | None = None, g2p: G2P | None = None, window: int = _WINDOW
+    ) -> None:
+        """Choose a model: an embedded one by id, an ONNX file of `melisma train export` by its path, or by its card.
 
         Without a model, the environment variable MELISMA_PHONE_MODEL names one in the same way.
         """
-        name = str(model or os.environ.get("MELISMA_PHONE_MODEL") or DEFAULT_MODEL)
-        self.card = embedded.read_card(Path(name)) if name.endswith(".onnx") else embedded.card(name)
+        self.card = model if isinstance(model, ModelCard) else _card(model)
         self.labels = self.card.labels
         shifts = [self.card.onset_shifts_s.get(label, 0.0) for label in self.labels]
         self._onset_shifts = np.array(shifts, np.float32)
@@ -47,6 +52,10 @@ class PhoneEngine:
         self._loading = Lock()
 
     @property
+    def _licence(self) -> Licence:
+        return licence_of(self.card.licence)
+
+    @property
     def facts(self) -> EngineFacts:
         """What it says of itself."""
         return EngineFacts(
@@ -54,11 +63,11 @@ class PhoneEngine:
             version="2",
             model_id=self.card.model_id,
             model_revision=self.card.revision,
-            licence=Licence(self.card.licence, commercial=True),
+            licence=self._licence,
             task=Task.EMIT,
             sample_rate=self.sample_rate,
             memory_mb=_MEMORY_MB,
-            listens_to="mix",
+            listens_to=self._listens_to,
         )
 
     def missing(self) -> str | None:
@@ -145,6 +154,11 @@ class PhoneEngine:
             session = self._session
         got, voice = session.run(None, {"features": np.ascontiguousarray(normal.T)[None]})
         return got[0], voice[0]
+
+
+def _card(model: str | Path | None) -> ModelCard:
+    name = str(model or os.environ.get("MELISMA_PHONE_MODEL") or DEFAULT_MODEL)
+    return embedded.read_card(Path(name)) if name.endswith(".onnx") else embedded.card(name)
 
 
 def _open(path: Path) -> Any:

@@ -16,14 +16,16 @@ from typing import Literal, Protocol, runtime_checkable
 from melisma.core.records import Emission, Heard, Lyrics, Waveform
 
 Progress = Callable[[float], None]
+REMOVED_DATA = "data that was taken out of its corpus since"  # in `tainted_by`; a model cannot forget
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """Terms of a model's weights, or of a service."""
+    """Terms of a model's weights, or of a service; `tainted_by` names what forbids commercial use in their data."""
 
     spdx: str
     commercial: bool
+    tainted_by: tuple[str, ...] = ()
 
 
 class Task(StrEnum):

@@ -15,15 +15,15 @@ from pickle import UnpicklingError
 from typing import Any
 
 from melisma.core.errors import EngineOutOfMemory, EngineUnavailable, ModelError, UnknownName
-from melisma.engines._checkpoint import may_fetch
-from melisma.engines._ctc import CtcEngine, Vocabulary
-from melisma.engines._letters import Letters
+from melisma.engines._ctc import CtcEngine
 from melisma.engines._networks import TorchNetwork
 from melisma.engines._windows import Geometry, Listener, WindowConfig, first_line, is_out_of_memory
 from melisma.engines.device import ON_CPU, choose
 from melisma.engines.protocol import EngineFacts, Licence, Task
+from melisma.models.pretrained import Vocabulary, may_fetch
 from melisma.text import romanise
 from melisma.text.language import normalise
+from melisma.text.letters import Letters
 
 DEFAULT_BUNDLE = "MMS_FA"
 _NON_COMMERCIAL, _MIT = Licence("CC-BY-NC-4.0", commercial=False), Licence("MIT", commercial=True)

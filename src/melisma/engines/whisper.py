@@ -33,12 +33,14 @@ from melisma.core.settings import n_threads
 from melisma.core.timebase import SECONDS, Timebase
 from melisma.core.units import Clocked, to_clock
 from melisma.engines import chunks
-from melisma.engines._checkpoint import UNKNOWN_LICENCE, Checkpoint, read_card, said_licence, weights_mb
+from melisma.engines._checkpoint import UNKNOWN_LICENCE, read_card, said_licence
 from melisma.engines.device import choose
 from melisma.engines.hallucinations import HeardSegment, cleaned
 from melisma.engines.prompts import head
 from melisma.engines.protocol import EngineFacts, Licence, Progress, Task
-from melisma.engines.whisper_languages import LANGUAGES, iso_code, whisper_code
+from melisma.models import ctranslate2_file
+from melisma.models.pretrained import Checkpoint, weights_mb
+from melisma.text.whisper_languages import LANGUAGES, iso_code, whisper_code
 
 SAMPLE_RATE = 16_000
 # As faster-whisper's own documentation names them, with the sizes of their weights in MB (16-bit floats).
@@ -52,6 +54,7 @@ SIZES = {
     "large-v3-turbo": ("mobiuslabsgmbh/faster-whisper-large-v3-turbo", 1544),
 }
 DEFAULT_MODEL = "large-v3-turbo"
+COMPUTE_TYPE = "MELISMA_WHISPER_COMPUTE_TYPE"
 _KNOWN = frozenset(name for name, _ in SIZES.values())
 _MIT = Licence("MIT", commercial=True)
 _BESIDE_WEIGHTS_MB = 700  # log-mels of ten minutes, beams, and the interpreter
@@ -98,7 +101,7 @@ class WhisperEngine:
             SIZES.get(self.size, (self.size, 0))[0], os.environ.get("MELISMA_WHISPER_REVISION", "").strip()
         )
         self.device, self._fault = _device(device)
-        said = os.environ.get("MELISMA_WHISPER_COMPUTE_TYPE", "").strip()
+        said = os.environ.get(COMPUTE_TYPE, "").strip()
         self.compute_type = said or ("int8" if self.device == "cpu" else "float16")
         self.settings = settings or WhisperSettings()
         self._model: Any = None
@@ -156,9 +159,15 @@ class WhisperEngine:
         ModelError
             If the files are no such model.
         """
-        self._loaded()
+        self.loaded()
 
-    def _loaded(self) -> Any:
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
+        return self._model is not None
+
+    def loaded(self) -> Any:
+        """Return faster-whisper's model, loaded; see `load`."""
         with self._loading:
             if self._model is None:
                 self._model = self._open()
@@ -172,10 +181,11 @@ class WhisperEngine:
         for name in ("model.bin", "tokenizer.json"):  # without the second, faster-whisper would ask a hub for another's
             if not (folder / name).is_file():
                 raise ModelError(f"the Whisper model {self.checkpoint.name} has no {name}: convert it for CTranslate2")
+        ctranslate2_file.check(folder)
         from faster_whisper import WhisperModel
 
         kind, _, index = self.device.partition(":")
-        with _faults(self.checkpoint.name, ModelError):
+        with faults(self.checkpoint.name, ModelError):
             return WhisperModel(
                 str(folder),
                 device=kind,
@@ -218,7 +228,7 @@ class WhisperEngine:
         if waveform.sample_rate != SAMPLE_RATE:
             raise ValueError(f"the whisper engine takes {SAMPLE_RATE} Hz, not {waveform.sample_rate} Hz")
         code = whisper_code(language)
-        model = self._loaded()
+        model = self.loaded()
         if code not in (None, "en") and not model.model.is_multilingual:
             raise UnknownName(f"language of the model {self.checkpoint.name!r}", str(language), ["en"])
         clock, tell = Timebase(SAMPLE_RATE), progress or (lambda share: None)
@@ -235,7 +245,7 @@ class WhisperEngine:
         n = len(part.samples)
         if part.duration_s < _SHORTEST_S or chunks.is_silent(part.samples):
             return Clocked((), n, clock)
-        with _faults(self.checkpoint.name, EngineFailed):
+        with faults(self.checkpoint.name, EngineFailed):
             segments, info = model.transcribe(
                 part.samples,
                 language=hint.code,
@@ -296,7 +306,7 @@ def _share(value: float) -> float:
 
 
 @contextmanager
-def _faults(name: str, otherwise: type[EngineFailed] | type[ModelError]) -> Iterator[None]:
+def faults(name: str, otherwise: type[EngineFailed] | type[ModelError]) -> Iterator[None]:
     """Map what CTranslate2 and faster-whisper raise."""
     try:
         yield

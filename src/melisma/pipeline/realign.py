@@ -9,7 +9,7 @@ from melisma.aligner import anchored
 from melisma.core.errors import InputError, MelismaError
 from melisma.core.records import Alignment, Emission, LyricLine, Lyrics, Waveform
 from melisma.engines.protocol import EmittingEngine
-from melisma.pipeline import tiers
+from melisma.pipeline import packages, tiers
 from melisma.pipeline.align import AlignConfig
 from melisma.pipeline.attempt import lent
 from melisma.pipeline.emissions import emissions, key
@@ -128,6 +128,7 @@ def _engine(
 
 def _candidates(alignment: Alignment, lyrics: Lyrics | None, settings: RouterSettings) -> Iterator[str]:
     names = tiers.order(lyrics, settings)
+    yield from packages.named_like(alignment.model_id, alignment.model_revision)
     if alignment.engine in names:
         yield alignment.engine
     yield from (name for name in names if name != alignment.engine)

@@ -18,7 +18,7 @@ from melisma.core.errors import (
     WrongLyrics,
 )
 from melisma.core.records import Lyrics
-from melisma.engines.protocol import Engine
+from melisma.engines.protocol import REMOVED_DATA, Engine, EngineFacts
 from melisma.pipeline import log, repair, tiers
 from melisma.pipeline.asked import Asked
 from melisma.pipeline.attempt import Limits, attempt
@@ -106,6 +106,13 @@ def _roster(lyrics: Lyrics | None, wanted: Route, settings: RouterSettings) -> R
     return Roster(wanted.engine, wanted.fallback, lyrics, settings, wanted.track_id)
 
 
+def _removed(facts: EngineFacts) -> tuple[str, ...]:
+    """Say of a model that data of it was removed: `melisma data remove` has left a REMOVED_DATA.json beside it."""
+    if REMOVED_DATA not in facts.licence.tainted_by:
+        return ()
+    return (f"the model {facts.model_id!r} was trained on {REMOVED_DATA}: train it anew without (REMOVED_DATA.json)",)
+
+
 def _sung(placed: Placed) -> float:
     """Return the share of words that are sung."""
     return sum(not word.unsung for word in placed.words) / max(1, len(placed.words))
@@ -182,8 +189,8 @@ class _Walk:
             waveform, language = self._song.prepare(engine)
             task = Task(waveform, self._song.lyrics, language.code, self._wanted.decoder)
             placed = self._in_time(engine, task)
-        said = (*self._song.warnings(engine.facts), *((language.warning,) if language.warning else ()))
-        return replace(placed, warnings=(*said, *placed.warnings)), task
+        said = (*_removed(engine.facts), *self._song.warnings(engine.facts), language.warning)
+        return replace(placed, warnings=(*filter(None, said), *placed.warnings)), task
 
     def _in_time(self, engine: Engine, task: Task) -> Placed:
         limit_s = self._settings.timeouts.limit_s(engine.facts.name, task.waveform.duration_s)

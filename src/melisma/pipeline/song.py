@@ -205,7 +205,7 @@ def _refuse_unknown(engine: Engine, code: str) -> None:
     """Refuse a language that an engine does not know."""
     taught = engine.facts.languages
     if taught is not None and code not in taught and code.split("-")[0] not in taught:
-        raise UnknownName("language", code, taught)
+        raise UnknownName(f"language of the model {engine.facts.model_id}", code, taught)
     if emits(engine):
         engine.spell("a", code)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from melisma.core.errors import MelismaError
 from melisma.engines.protocol import EngineFacts
-from melisma.pipeline import tiers
+from melisma.pipeline import packages, tiers
 from melisma.pipeline.breaker import Breaker, Health, Kind
 from melisma.pipeline.flags import flags_at
 from melisma.pipeline.settings import RouterSettings
@@ -36,10 +36,12 @@ class Standing:
 def survey(settings: RouterSettings, others: Iterable[str] = ()) -> tuple[Standing, ...]:
     """Return how every installed engine stands, in the order in which `auto` tries them, without loading any model.
 
-    Behind them come `others`: engines with another model than their usual one, as `whisper:small`.
+    Behind them come `others`, engines with another model than their usual one, as `whisper:small`, and the models that
+    were added.
     """
     breaker = Breaker(settings.breaker_file, settings.breaker)
-    return tuple(_standing(name, settings, breaker) for name in dict.fromkeys((*tiers.listed(settings), *others)))
+    found = dict.fromkeys((*tiers.listed(settings), *others, *packages.names()))
+    return tuple(_standing(name, settings, breaker) for name in found)
 
 
 def enable(name: str, settings: RouterSettings) -> None:

@@ -10,6 +10,7 @@ from melisma.core import plugins
 from melisma.core.errors import EngineUnavailable, InputError, LicenceError, MelismaError, NoEngine, UnknownName
 from melisma.core.records import Lyrics
 from melisma.engines.protocol import Engine, Task
+from melisma.pipeline import packages
 from melisma.pipeline.flags import flags_at
 from melisma.pipeline.settings import AUTO, LicenceMode, RouterSettings
 
@@ -19,15 +20,33 @@ ORDER = ("phone", "mms_ctc", "wav2vec2", "torchaudio_ctc", "whisper", "openai_ht
 ENOUGH_LYRICS = 20
 
 
-@cache
 def engine_named(name: str) -> Engine:
-    """Make an engine, once in a process; `whisper:small` is one with another model than its usual one.
+    """Make an engine, once in a process.
+
+    `whisper:small` is one with another model than its usual one, `path:FOLDER` that of a trained model, and what was
+    added by `melisma models add` has a name of its own.
 
     Raises
     ------
     InputError
         If it takes no other model; see `melisma.core.plugins.load` for the errors of the name in front.
+    ModelError
+        If a trained model is damaged.
     """
+    if split(name)[0] in plugins.names(plugins.ENGINES):
+        return _installed(name)
+    place = packages.place_of(name)
+    return _installed(name) if place is None else packages.engine_at(place)
+
+
+def forget() -> None:
+    """Forget the engines that were made."""
+    _installed.cache_clear()
+    packages.forget()
+
+
+@cache
+def _installed(name: str) -> Engine:
     plain, model = split(name)
     kind = plugins.load(plugins.ENGINES, plain)
     if not model:
@@ -49,6 +68,11 @@ def split(name: str) -> tuple[str, str]:
     """
     plain, _, model = name.partition(":")
     return plain, model
+
+
+def is_place(name: str) -> bool:
+    """Tell whether a name is that of a trained model: `path:…`, or one that was added."""
+    return split(name)[0] not in plugins.names(plugins.ENGINES) and packages.place_of(name) is not None
 
 
 def wanted(engine: str, settings: RouterSettings) -> str:
@@ -79,11 +103,21 @@ def refused(engine: Engine, settings: RouterSettings) -> str | None:
     """Return why the licence of an engine's model forbids its use, or None."""
     licence = engine.facts.licence
     if settings.licence_mode is LicenceMode.COMMERCIAL and not licence.commercial:
+        if licence.tainted_by:
+            return (
+                f"the model {engine.facts.model_id!r} was trained on {_listed(licence.tainted_by)}, which is not for "
+                "commercial use: MELISMA_LICENSE_MODE is commercial"
+            )
         return (
             f"the model of the engine {engine.facts.name!r} is licensed {licence.spdx}, which forbids commercial use: "
             "MELISMA_LICENSE_MODE is commercial"
         )
     return None
+
+
+def _listed(names: tuple[str, ...], at_most: int = 5) -> str:
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(names[:at_most]) + more
 
 
 def order(lyrics: Lyrics | None, settings: RouterSettings) -> tuple[str, ...]:
@@ -102,8 +136,21 @@ def order(lyrics: Lyrics | None, settings: RouterSettings) -> tuple[str, ...]:
 def listed(settings: RouterSettings) -> tuple[str, ...]:
     """Return the names of all installed engines: those of MELISMA_TIERS, of the built-in order, and all others."""
     installed = plugins.names(plugins.ENGINES)
-    first = tuple(name for name in settings.tiers or ORDER if split(name)[0] in installed)
+    known = {*installed, packages.PATH, *packages.names()}
+    first = tuple(name for name in settings.tiers or ORDER if split(name)[0] in known)
     return (*first, *(name for name in installed if name not in first))
+
+
+def emitting(settings: RouterSettings) -> tuple[str, ...]:
+    """Return the names of the engines that time known words by what they emit, in order; baselines are left out."""
+    return tuple(
+        name for name in listed(settings) if _task(name) is Task.EMIT and not engine_named(name).facts.baseline
+    )
+
+
+def is_known(name: str) -> bool:
+    """Tell whether an engine, or a model that was added, has this name."""
+    return name in plugins.names(plugins.ENGINES) or name in packages.names()
 
 
 def _hearing(names: Iterable[str]) -> tuple[str, ...]:
@@ -117,11 +164,26 @@ def _task(name: str) -> Task | None:
         return None
 
 
+def baselines() -> tuple[str, ...]:
+    """Return the names of the installed engines that are there for tables only."""
+    found = []
+    for name in plugins.names(plugins.ENGINES):
+        try:
+            if engine_named(name).facts.baseline:
+                found.append(name)
+        except MelismaError:  # a broken plug-in, or a setting of its own that cannot be
+            continue
+    return tuple(found)
+
+
 def check_name(name: str) -> None:
-    """Refuse a name that no installed engine has, with UnknownName."""
-    installed = plugins.names(plugins.ENGINES)
-    if split(name)[0] not in installed:
-        raise UnknownName("engine", name, (AUTO, *installed))
+    """Refuse a name that no installed engine has, and no model that was added, with UnknownName."""
+    plain, model = split(name)
+    known = plugins.names(plugins.ENGINES)
+    if plain not in known and (plain != packages.PATH or not model):
+        known += packages.names()
+        if name not in known:
+            raise UnknownName("engine", name, (AUTO, *known))
 
 
 def usable(name: str, settings: RouterSettings, *, chosen: bool) -> Engine:
