@@ -9,8 +9,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -84,13 +86,15 @@ class Server:
     @contextlib.contextmanager
     def frozen(self):
         """Connections are taken and nothing is ever answered."""
-        pids = [self.process.pid, *self.children()]
-        for pid in pids:
+        # The parent halts first and goes on last: between, no child that ends is reaped, and numbers stay valid.
+        os.kill(self.process.pid, signal.SIGSTOP)
+        children = self.children()
+        for pid in children:
             os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            for pid in pids:
+            for pid in [*children, self.process.pid]:
                 os.kill(pid, signal.SIGCONT)
 
 
@@ -144,9 +148,10 @@ def postgres():
     try:
         server.start()
         server.execute("CREATE DATABASE migrated")
+        from melisma.store.connect import CALM
         from melisma.store.database import Database
 
-        template = Database(server.url("migrated"))
+        template = Database(server.url("migrated"), CALM)
         template.migrate()
         template.close()
         server.execute("CREATE DATABASE served")
@@ -215,3 +220,59 @@ def service_url(request, tmp_path):
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/service/melisma.sqlite"
     return request.getfixturevalue("postgres").new("served")
+
+
+class S3(Server):
+    """Moto's server, which speaks the API of S3."""
+
+    def __init__(self) -> None:
+        port = free_port()
+        super().__init__([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port)
+        self.url = f"http://127.0.0.1:{port}"
+        self._n = 0
+
+    def new_bucket(self) -> str:
+        self._n += 1
+        name = f"bucket-{self._n}"
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/{name}", method="PUT"), timeout=60):
+            return name
+
+
+@pytest.fixture(scope="session")
+def s3_process():
+    pytest.importorskip("moto")
+    server = S3()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def s3(s3_process, monkeypatch):
+    """A running server of S3, whose credentials are in the environment."""
+    if s3_process.process.poll() is not None:
+        s3_process.start()
+    said = {
+        "AWS_ACCESS_KEY_ID": "AKIAPLANTEDKEY",
+        "AWS_SECRET_ACCESS_KEY": "planted-secret-value",
+        "AWS_REGION": "us-east-1",
+    }
+    for name, value in (said | {"AWS_ENDPOINT_URL": s3_process.url, "AWS_ALLOW_HTTP": "1"}).items():
+        monkeypatch.setenv(name, value)
+    return s3_process
+
+
+@pytest.fixture
+def tone_server(monkeypatch):
+    """A transcription server that hears tones as words, which the engine for OpenAI's protocol asks."""
+    from melisma.pipeline import tiers
+    from transcription_server import running
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    with running() as made:
+        monkeypatch.setenv("MELISMA_OPENAI_URL", made.url)
+        tiers.forget()
+        yield made
+    tiers.forget()

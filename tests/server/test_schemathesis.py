@@ -129,6 +129,9 @@ def calls_of(operation, mode, known, statuses):
             ids = known.ids()
             for name in case.path_parameters:
                 case.path_parameters[name] = ids.get(name, case.path_parameters[name])
+        if operation.label == "POST /process/whisper/{song_id}":  # nobody works here: it would wait in vain
+            case.query = {"wait": 0, **(case.query or {})}
+            case.query["wait"] = 0 if isinstance(case.query["wait"], (int, float)) else case.query["wait"]
         answer = case.call(base_url=HOST)
         case.validate_response(answer, checks=checks())
         statuses.add(answer.status_code)

@@ -88,6 +88,7 @@ def test_no_field_is_left_without_a_variable(tmp_path):
         ("MELISMA_LIBRARY_DIR", "/nowhere", "MELISMA_LIBRARY_DIR names no folder that can be read: /nowhere"),
         ("MELISMA_MODELS", "small", "MELISMA_MODELS lists models as ENGINE:MODEL, such as whisper:small; not 'small'"),
         ("MELISMA_MODELS", "whisper:/srv/own", "MELISMA_MODELS names models by size or by their id on the hub"),
+        ("MELISMA_MODELS", "path:mine", "MELISMA_MODELS names no folders: melisma models add NAME mine"),
         ("MELISMA_CORS_ORIGINS", "*", "MELISMA_CORS_ORIGINS lists pages as .* not '\\*'"),
         ("MELISMA_CORS_ORIGINS", "https://a.example/page", "MELISMA_CORS_ORIGINS lists pages as https://host or"),
         ("MELISMA_CORS_ORIGINS", "null", "MELISMA_CORS_ORIGINS lists pages"),

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from melisma.store import payload
+from melisma.store.connect import CALM
 from melisma.store.database import Chosen, Database
 from melisma.store.entries import Entry, Source
 from melisma.store.keys import ResultKey, Track
@@ -21,7 +22,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 def database(url):
-    made = Database(url)
+    made = Database(url, CALM)
     yield made
     made.close()
 

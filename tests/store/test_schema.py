@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from melisma.store import schema, tables
+from melisma.store.connect import CALM
 from melisma.store.database import Database
 from melisma.store.keys import Track
 
@@ -33,7 +34,7 @@ def bare(request):
 
 @pytest.fixture
 def database(bare):
-    made = Database(bare)
+    made = Database(bare, CALM)
     yield made
     made.close()
 
@@ -93,14 +94,14 @@ def test_a_newer_schema_is_left_as_it_is(database, entry):
 
 
 def test_postgresql_without_tables_asks_to_be_migrated(postgres, entry):
-    database = Database(postgres.new())
+    database = Database(postgres.new(), CALM)
     with pytest.raises(schema.WrongSchema, match="has no tables yet: run melisma cache migrate"):
         database.find(entry.track, [entry.key], entry.created_at)
     database.close()
 
 
 def test_an_old_schema_on_postgresql_asks_to_be_migrated(postgres, monkeypatch):
-    database = Database(postgres.new("migrated"))
+    database = Database(postgres.new("migrated"), CALM)
     monkeypatch.setattr(schema, "CACHE", replace(schema.CACHE, head="0002"))
     with (
         database._engine.connect() as connection,
@@ -116,7 +117,7 @@ def test_many_processes_may_migrate_at_once(bare):
     for process in running:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error.decode()
-    database = Database(bare)
+    database = Database(bare, CALM)
     assert database.sound_of("content", "decoder", NOW) is None
     database.close()
 

@@ -71,9 +71,9 @@ def working(settings):
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Debian's Chromium."""
+    """Debian's Chromium, a module long: playwright does not let two of it lie open in a process."""
     if CHROMIUM is None:
         pytest.skip("chromium is not on the path (apt install chromium)")
     sync_api.expect.set_options(timeout=WAIT_MS)

@@ -25,6 +25,7 @@ ROUTES: tuple[str, ...] = (
     "alignments",
     "jobs",
     "transcriptions",
+    "process",
     "catalogue",
     "media",
     "stems",

@@ -13,6 +13,7 @@ from melisma.server import problems
 from melisma.store.service.pages import LIMIT
 
 ID_PATTERN = "^[0-9a-f]{32}$"
+_GUARDED = ("/v1/", "/process/")  # where a caller has to be known, and anything of `_EVERYWHERE` may be said
 _EVERYWHERE = (401, 403, 429, 431, 500, 503)  # what the guard and the database may say of any call
 _WITH_BODY = (400, 408, 413)  # what may be wrong with any body, before it is looked into
 _MEANINGS = {
@@ -104,7 +105,7 @@ def _complete(made: dict[str, Any]) -> None:
 
 def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:
     """Add the errors that any route may answer, and how a caller says who calls."""
-    statuses = set(_EVERYWHERE if path.startswith("/v1/") else ())
+    statuses = set(_EVERYWHERE if path.startswith(_GUARDED) else ())
     if "requestBody" in operation:
         statuses |= {*_WITH_BODY, 422}
     if operation.get("parameters"):
@@ -120,7 +121,7 @@ def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> No
     for status in statuses:
         answers.setdefault(str(status), _error(status))
     operation["responses"] = dict(sorted(answers.items()))
-    if path.startswith("/v1/"):
+    if path.startswith(_GUARDED):
         operation["security"] = [{name: []} for name in _SCHEMES] + [{}]
 
 

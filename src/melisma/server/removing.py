@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from melisma.audio.decode import SOUND_VERSION
 from melisma.core.errors import NotFound
+from melisma.server import heard_words
 from melisma.server.context import Context
 from melisma.store.keys import Track
 from melisma.store.service import alignments, exports, jobs, songs
@@ -24,6 +25,7 @@ def remove_song(context: Context, song_id: str) -> None:
         for content, suffix in removed.files:
             context.files.remove(content, suffix)
     context.derived.forget(removed.song.recording.content)
+    heard_words.forget(context, song_id)
     if context.cache is not None:
         context.cache.forget(removed.song.recording.content, SOUND_VERSION, {*removed.sounds, sound} - {""})
 

@@ -200,9 +200,12 @@ def from_environment(environ: Mapping[str, str] | None = None) -> ServiceSetting
 
 
 def _model(said: str) -> str:
+    from melisma.pipeline.packages import PATH
     from melisma.pipeline.tiers import split
 
     engine, model = split(said)
+    if engine.strip() == PATH:
+        raise InputError(f"MELISMA_MODELS names no folders: melisma models add NAME {model[:80]} gives this one a name")
     if not engine.strip() or not model.strip():
         raise InputError(f"MELISMA_MODELS lists models as ENGINE:MODEL, such as whisper:small; not {said[:80]!r}")
     if model[0] in "/~.\\":  # its name is shown to callers, who are told no folder of this machine

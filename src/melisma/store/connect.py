@@ -91,7 +91,7 @@ def make_engine(url: URL, patience: Patience, n_connections: int = 2) -> Engine:
 
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": patience.statement_s}, pool_size=max(n_connections, 5))
-        event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, patience.statement_s))
+        event.listen(engine, "connect", lambda connection, _: prepare_sqlite(connection, patience.statement_s))
         return engine
     try:
         import psycopg  # noqa: F401
@@ -115,7 +115,8 @@ def _postgres_arguments(url: URL, patience: Patience) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name not in url.query}
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, wait_s: float) -> None:
+def prepare_sqlite(connection: sqlite3.Connection, wait_s: float) -> None:
+    """Let many processes use a SQLite file, without waiting for the disk at each commit; a new connection is given."""
     ends = time.monotonic() + wait_s
     try:
         while not _in_wal_mode(connection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 pytest.importorskip("fastapi")
 
 from melisma.core import plugins
+from melisma.models import embedded
+from melisma.pipeline import packages
 from melisma.pipeline.breaker import Breaker, Kind
 from melisma.pipeline.settings import RouterSettings
 from melisma.pipeline.survey import disable
@@ -41,6 +44,20 @@ def test_what_is_missing_is_said_without_folders_of_this_machine(client, tmp_pat
         assert str(tmp_path) not in str(each)
         assert "/root/" not in str(each)
         assert "/home/" not in str(each)
+
+
+def test_models_that_were_added_are_listed_by_name_and_not_by_folder(client, tmp_path):
+    card = embedded.cards()[0]
+    for suffix in (".onnx", ".json"):
+        shutil.copy(card.path.with_suffix(suffix), tmp_path)
+    packages.add("our-own", tmp_path / card.path.name)
+    found = engine(client, "our-own")
+    assert (found["task"], found["model_id"], found["installed"]) == ("emit", card.model_id, True)
+    assert "our-own" in [each["name"] for each in client.get("/v1/models").json()["choices"]]
+    (tmp_path / card.path.name).unlink()
+    gone = engine(client, "our-own")
+    assert not gone["installed"]
+    assert str(tmp_path) not in str(gone)
 
 
 def test_breakers_tell_of_failures(client):

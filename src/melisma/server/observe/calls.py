@@ -11,10 +11,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from melisma.core.request_ids import HEADER, request_id
 from melisma.server import problems
 from melisma.server.deps import Caller
 from melisma.server.observe.metrics import Metrics
-from melisma.server.observe.request_ids import HEADER, request_id
 
 OPENAPI = "/v1/openapi.json"
 UNMATCHED = "unmatched"  # no route has this path: what callers invent is no label and no value of a line

@@ -13,6 +13,7 @@ from melisma.core import plugins
 from melisma.core.errors import MelismaError
 from melisma.lyrics.search import GROUP
 from melisma.models import embedded
+from melisma.pipeline import packages
 from melisma.pipeline.settings import RouterSettings
 from melisma.pipeline.survey import survey
 from melisma.pipeline.video import encode
@@ -48,9 +49,11 @@ def list_engines() -> Engines:
 
 @router.get("/models", summary="List models", response_model=Models, responses=errors())
 def list_models(context: Shared) -> Models:
-    """List the acoustic models that ship inside the package, and those of engines that a caller may choose."""
-    choices = [Choice.of(standing) for standing in survey(RouterSettings.from_env(), context.settings.models)]
-    return Models(models=[ModelOut.of(card) for card in embedded.cards()], choices=choices)
+    """List the acoustic models that ship inside the package, those that a caller may choose, and the defaults."""
+    defaults = packages.registry().defaults()
+    found = survey(RouterSettings.from_env(), context.settings.models)
+    choices = [Choice.of(standing, defaults) for standing in found]
+    return Models(models=[ModelOut.of(card) for card in embedded.cards()], choices=choices, defaults=dict(defaults))
 
 
 @router.get("/formats", summary="List formats", response_model=Formats, responses=errors())

@@ -9,10 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from melisma.core.errors import Conflict, InputError, NotFound
-from melisma.engines.protocol import Task
-from melisma.pipeline import tiers
-from melisma.pipeline.settings import AUTO
-from melisma.server import asking, bodies, idempotency, reading, rendering
+from melisma.server import asking, asking_for_words, bodies, heard_words, idempotency, reading, rendering
 from melisma.server.asking import Taken, Who
 from melisma.server.context import Context
 from melisma.server.deps import Called, Shared
@@ -25,7 +22,6 @@ from melisma.server.schemas.jobs import JobOut
 from melisma.server.schemas.transcriptions import TranscriptionBrief, TranscriptionPage, TranscriptionWish
 from melisma.server.sending import disposition_name
 from melisma.store.service import jobs, songs, transcripts
-from melisma.store.service.jobs import NewJob
 from melisma.store.service.songs import Names
 from melisma.text import language as languages
 
@@ -34,7 +30,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/v1/transcriptions", tags=["transcriptions"])
 
-_TEXTS = ("song_id", "library", "engine", "model", "language", "priority")
+_TEXTS = ("song_id", "library", "engine", "model", "language", "align", "adopt", "priority")
 _FORM = {
     "type": "object",
     "additionalProperties": False,
@@ -43,8 +39,10 @@ _FORM = {
         "song_id": {"type": "string", "pattern": ID_PATTERN},
         "library": {"type": "string", "maxLength": 1000},
         "engine": {"type": "string", "maxLength": 60},
-        "model": {"type": "string", "maxLength": 60},
+        "model": {"type": "string", "maxLength": 64},
         "language": {"type": "string", "maxLength": 16},
+        "align": {"type": "boolean", "default": True},
+        "adopt": {"type": "boolean", "default": False},
         "priority": {"type": "integer", "minimum": -10, "maximum": 10, "default": 0},
     },
 }
@@ -75,7 +73,7 @@ async def ask(request: Request, context: Shared, caller: Called, key: idempotenc
 
 
 def _ask_by_form(context: Context, who: Who, key: str | None, form: Form) -> JSONResponse:
-    given, upload = bodies.options_of(form, numbers=("priority",)), form.files.get("audio")
+    given, upload = bodies.options_of(form, flags=("align", "adopt"), numbers=("priority",)), form.files.get("audio")
     if upload is None:
         return _ask(context, who, key, bodies.fitted(TranscriptionWish, given), None)
     if "song_id" in given or "library" in given:
@@ -85,31 +83,23 @@ def _ask_by_form(context: Context, who: Who, key: str | None, form: Form) -> JSO
 
 
 def _ask(context: Context, who: Who, key: str | None, wish: TranscriptionWish, taken: Taken | None) -> JSONResponse:
-    engine = wish.engine or wish.model or AUTO
-    _check(context, engine)
     language = languages.normalise(wish.language) if wish.language else None
+    engine = asking_for_words.model_of(context, wish.engine or wish.model, language)
     if taken is None and wish.library is not None:
         taken = asking.take(context, None, wish.library, Names())
     what = taken.recording.content if taken is not None else wish.song_id
-    call = Call(who.name, key, idempotency.fingerprint("transcribe", what, engine, language, wish.priority))
+    asked = (engine, language, wish.align, wish.adopt, wish.priority)
+    call = Call(who.name, key, idempotency.fingerprint("transcribe", what, *asked))
 
     def work(session: Session) -> Answer:
         song = asking.keep(session, taken)[0] if taken is not None else songs.get(session, str(wish.song_id))
-        told = {"song_id": song.id, "engine": engine, "language": language}
-        new = NewJob("transcribe", told, wish.priority, who.name, who.request_id, song.id)
-        job = context.queue.add(session, new)
+        words = asking_for_words.Words(song.id, engine, language, align=wish.align, adopt=wish.adopt)
+        job = context.queue.add(session, asking_for_words.new_job(words, who, wish.priority))
         body = JobOut.of(job)
         return Answer(202, body.model_dump(mode="json"), body.links.self, job)
 
     with asking.or_nothing(context, taken):
         return idempotency.once(context, call, work)
-
-
-def _check(context: Context, engine: str) -> None:
-    """Refuse an engine that there is not, or that hears no words."""
-    asking.check_engine(context, engine)
-    if engine != AUTO and tiers.engine_named(engine).facts.task is not Task.TRANSCRIBE:
-        raise InputError(f"the engine {engine!r} hears no words: name one whose task in /v1/engines is transcribe")
 
 
 @router.get("", summary="List transcriptions", response_model=TranscriptionPage, responses=errors())
@@ -161,9 +151,8 @@ def read_transcription(
 
 @router.delete("/{transcription_id}", status_code=204, summary="Remove a transcription", responses=errors(404))
 def remove_transcription(context: Shared, transcription_id: TranscriptionId) -> Response:
-    """Remove a transcription; its song stays."""
-    with context.database.begin() as session:
-        transcripts.delete(session, transcription_id)
+    """Remove a transcription and its files; its song stays, and an alignment that it has become."""
+    heard_words.remove(context, transcription_id)
     return Response(status_code=204)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from pydantic import Field
@@ -114,10 +115,12 @@ class Choice(Shown):
     task: str | None
     licence: str | None = Field(description="Of the weights, as SPDX spells it.")
     commercial: bool | None
+    languages: list[str] | None = Field(description="ISO 639 codes; null for any.")
+    default_for: list[str] = Field(description="Languages that it transcribes unless told otherwise; any for the rest.")
     missing: str | None = Field(description="What it lacks to run here, in a sentence.")
 
     @classmethod
-    def of(cls, standing: Standing) -> Choice:
+    def of(cls, standing: Standing, defaults: Mapping[str, str]) -> Choice:
         """Spell how an engine with a model stands; folders of this machine stay out of it."""
         facts = standing.facts
         return cls(
@@ -127,6 +130,8 @@ class Choice(Shown):
             task=facts.task.value if facts else None,
             licence=facts.licence.spdx if facts else None,
             commercial=facts.licence.commercial if facts else None,
+            languages=sorted(facts.languages) if facts and facts.languages is not None else None,
+            default_for=sorted(language for language, name in defaults.items() if name == standing.name),
             missing=without_paths(standing.lacking) or None,
         )
 
@@ -135,7 +140,13 @@ class Models(Shown):
     """Models that ship inside the package, and those that a caller may choose by name."""
 
     models: list[ModelOut]
-    choices: list[Choice] = Field(description="The usual model of each engine, and those that the service names.")
+    choices: list[Choice] = Field(
+        description="The usual model of each engine, those that the service names, and those that were added."
+    )
+    defaults: dict[str, str] = Field(
+        description="By language: the choice that transcribes it unless told otherwise; `any` for all others.",
+        examples=[{"hr": "our-whisper"}],
+    )
 
 
 class FormatOut(Shown):

@@ -15,6 +15,14 @@ ALIGNING: Mapping[str, tuple[float, float]] = {
     "align": (0.9, 0.97),
     "save": (0.97, 1.0),
 }
+# Hearing words takes much longer than aligning them, which comes behind it with stages of the same names.
+HEARING: Mapping[str, tuple[float, float]] = {
+    "decode": (0.0, 0.05),
+    "separate": (0.0, 0.3),
+    "listen": (0.05, 0.9),
+    "align": (0.9, 0.97),
+    "save": (0.97, 1.0),
+}
 
 
 class Stages:

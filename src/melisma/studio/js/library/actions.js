@@ -3,6 +3,7 @@ import { api } from "../api.js";
 import { field, fullTitle, h } from "../dom.js";
 import { ask, confirm } from "../messages.js";
 import { LyricsForm, engineChoice, languageField } from "./lyrics_form.js";
+import { askForWords } from "./words.js";
 
 /**
  * Asks for the lyrics and the engine of a song, and queues its job.
@@ -28,7 +29,7 @@ export async function alignSong(song, { engines, service }) {
     submit: () => {
       const chosen = { song_id: song.id, lyrics: lyrics.read(), engine: engine.value };
       const code = language.value.trim();
-      return api.post("alignments", code ? { ...chosen, language: code } : chosen);
+      return askForWords(code ? { ...chosen, language: code } : chosen);
     },
   });
 }

@@ -39,6 +39,12 @@ export class Card {
     return Boolean(this.song.alignment?.version);
   }
 
+  /** Whether what failed has a way of its own to try again. */
+  get mayTryAgain() {
+    const { job } = this.song;
+    return job?.state === "failed" && ["align", "transcribe"].includes(job.kind);
+  }
+
   show() {
     const { song } = this;
     this.stop();
@@ -75,7 +81,8 @@ export class Card {
     api.get(`jobs/${job.id}`).then(
       (whole) => { why.textContent = capital(reasonOf(whole)); },
       (error) => { why.textContent = sentenceOf(error); });
-    const again = { align: () => this.align(), realign: () => this.again() }[job.kind];
+    const align = () => this.align();
+    const again = { align, transcribe: align, realign: () => this.again() }[job.kind];
     return h("div.notice.trouble", {}, h("p", {}, h("strong", { text: FAILED[job.kind] ?? "A job failed." })), why,
       again && h("div.buttons", {}, h("button", { type: "button", onclick: again }, icon("again"), "Try again…")));
   }
@@ -89,7 +96,7 @@ export class Card {
       ? [h("a.button.primary", { href: to("play"), "aria-label": `Play ${title}` }, icon("play"), "Play"),
         h("a.button", { href: to("edit"), "aria-label": `Edit ${title}` }, icon("edit"), "Edit"),
         h("a.button", { href: to("export"), "aria-label": `Export ${title}` }, icon("export"), "Export")]
-      : [isOver(song.job) && song.job?.kind !== "align" && align()]; // a failure has its own way to try again
+      : [isOver(song.job) && !this.mayTryAgain && align()];
     return h("div.song-actions", {}, ...main);
   }
 

@@ -3,6 +3,7 @@ import { api } from "../api.js";
 import { h, iconButton } from "../dom.js";
 import { announce, sentenceOf, toast } from "../messages.js";
 import { stemOf } from "./add.js";
+import { askForWords } from "./words.js";
 
 const AT_ONCE = 2; // uploads share one line; more at once makes each slower and none sooner
 
@@ -51,7 +52,7 @@ export class Uploads {
       row.tell("Uploading", 0);
       const song = await named(await bring(row), row.order);
       row.tell("Starting", 1);
-      await api.post("alignments", requestOf(row.order, song));
+      await askForWords(requestOf(row.order, song));
       announce(`${row.order.name} is uploaded`);
       this.drop(row);
       this.onSong(song);
