@@ -77,10 +77,10 @@ def engines(monkeypatch):
 
     monkeypatch.setattr(plugins, "entry_points", with_ours)
     plugins._points.cache_clear()
-    tiers.engine_named.cache_clear()
+    tiers.forget()
     yield module.RaisingEngine
     plugins._points.cache_clear()
-    tiers.engine_named.cache_clear()
+    tiers.forget()
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_show_tells_languages_of_recordings_from_those_of_synthesised_voices(run
 def test_an_unknown_model_lists_those_that_exist(runner):
     result = runner.invoke(app, ["models", "show", "none"])
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: no embedded model is called 'none'; there are: ")
+    assert result.stderr.startswith("error: no model is called 'none'; there are: ")
 
 
 @pytest.mark.parametrize("command", ["models", "formats", "engines", "eval"])

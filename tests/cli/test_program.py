@@ -1,6 +1,10 @@
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -170,3 +174,21 @@ def test_the_names_of_the_karaoke_document_are_heard(tmp_path):
         command, env={**said, "KARAOKE_ONSET_REFINE": "maybe"}, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stderr) == (2, "error: KARAOKE_ONSET_REFINE is 1 or 0, not 'maybe'\n")
+
+
+def test_the_page_of_commands_lists_every_one():
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in page.splitlines() if line.startswith("|"))
+
+    def listed(group: Any, path: tuple[str, ...]) -> Iterator[str]:
+        for name, command in group.commands.items():
+            said = "|".join(
+                (" ".join((*path, name)), " ".join((*path, name)[-2:]), name)
+            )  # rows leave out what is clear
+            if hasattr(command, "commands"):
+                yield from listed(command, (*path, name))
+            elif not re.search(rf"`(melisma )?({said})\b", table):
+                yield " ".join((*path, name))
+
+    # `sweep SPACE` is `sweep run SPACE`.
+    assert [*listed(typer.main.get_command(app), ())] == ["sweep run"]

@@ -1,15 +1,17 @@
-"""`melisma align`: a recording and its lyrics → files with a time for every word."""
+"""`melisma align`: a recording and its lyrics, or a manifest of many → files with a time for every word."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from melisma.cli.batch import How, ReportFile, align_all, is_manifest, refuse_alone, refuse_many
+from melisma.cli.executor_options import LOCAL, ExecutorName, Preview, Workers
 from melisma.cli.options import (
     complete_engines,
     complete_formats,
@@ -20,7 +22,11 @@ from melisma.cli.options import (
 from melisma.cli.program import AsJson, Quiet, Verbose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from melisma.cli.outputs import Target
     from melisma.core.records import Lyrics
+    from melisma.pipeline.align import AlignConfig
 
 
 class Downmix(StrEnum):
@@ -42,7 +48,7 @@ Engine = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Engine that listens; auto chooses, and tries the next where one fails.",
+        help="Engine that listens, or path:FOLDER; auto chooses, and tries the next where one fails.",
         autocompletion=complete_engines,
     ),
 ]
@@ -109,7 +115,12 @@ NoCache = Annotated[
 
 
 def align(
-    audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="The recording: any audio or video file.")],
+    audio: Annotated[
+        Path,
+        typer.Argument(
+            metavar="AUDIO", help="The recording: any audio or video file; or MANIFEST.jsonl, many with their lyrics."
+        ),
+    ],
     lyrics: Annotated[
         str | None,
         typer.Argument(
@@ -131,37 +142,74 @@ def align(
     title: Title = None,
     find: Find = False,
     no_cache: NoCache = False,
+    executor: ExecutorName = LOCAL,
+    workers: Workers = None,
+    preview: Preview = False,
+    report: ReportFile = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Put a time on every word of a song."""
+    """Put a time on every word of a song, or of every song of a manifest."""
+    from melisma.cli import outputs
+    from melisma.core.errors import InputError
+    from melisma.pipeline.align import AlignConfig
+
+    if wildcard is not None and math.isinf(wildcard):
+        raise InputError(f"--wildcard is a cost in nats, not {wildcard}")
+    names, how = outputs.split_names(format), How(executor, workers, preview, report, as_json, quiet, verbose)
+    older = downmix and downmix.value
+    config = AlignConfig(language, engine, fallback, wildcard, older, separate=separate, refine=refine)
+    if is_manifest(audio):
+        one = {"LYRICS": lyrics, "--find-lyrics": find, "--artist": artist, "--title": title}
+        refuse_many({option: bool(given) for option, given in one.items()})
+        align_all(audio, output, names, config, how)
+    else:
+        refuse_alone(how)
+        song = _Song(audio, lyrics, artist, title, find)
+        _align_song(song, config, outputs.plan(audio.stem, names, output, song.inputs), how, cached=not no_cache)
+
+
+@dataclass(frozen=True, slots=True)
+class _Song:
+    """One recording, and where its words come from."""
+
+    audio: Path
+    lyrics: str | None
+    artist: str | None
+    title: str | None
+    find: bool
+
+    @property
+    def inputs(self) -> list[Path]:
+        """Files that nothing is written over."""
+        return [self.audio] if self.lyrics in (None, "-") else [self.audio, Path(str(self.lyrics))]
+
+    def words(self, *, quiet: bool) -> str | Lyrics | None:
+        """Return the lyrics as they are given, or found where they are looked for."""
+        sought = self.find or (self.artist is not None and self.lyrics is None)
+        return _found(self.audio, self.lyrics, (self.artist, self.title), quiet=quiet) if sought else self.lyrics
+
+
+def _align_song(song: _Song, config: AlignConfig, targets: Sequence[Target], how: How, *, cached: bool) -> None:
     from melisma.cli import outputs, summary
     from melisma.cli.cache import at_hand
     from melisma.cli.progress import progress
     from melisma.core.errors import InputError
     from melisma.pipeline import log
-    from melisma.pipeline.align import AlignConfig
     from melisma.pipeline.align import align as align_song
 
-    inputs = [audio] if lyrics in (None, "-") else [audio, Path(str(lyrics))]
-    targets = outputs.plan(audio.stem, outputs.split_names(format), output, inputs)
-    if as_json and targets[0].path is None:
+    if how.as_json and targets[0].path is None:
         raise InputError("--json and -o - both need standard output: choose one")
-    if wildcard is not None and math.isinf(wildcard):
-        raise InputError(f"--wildcard is a cost in nats, not {wildcard}")
-    older = downmix and downmix.value
-    config = AlignConfig(language, engine, fallback, wildcard, older, separate=separate, refine=refine)
-    sought = find or (artist is not None and lyrics is None)
-    known = _found(audio, lyrics, (artist, title), quiet=quiet) if sought else lyrics
-    opened, shown = at_hand(wanted=not no_cache, quiet=quiet), progress(quiet=quiet, verbose=verbose)
-    with opened as cache, shown as report, log.shown(verbose):
-        config = replace(config, cache=cache, artist=artist or "", title=title or "")
-        alignment = align_song(audio, known, config=config, progress=report)
-    outputs.write_all(targets, lambda name: outputs.render(alignment, name, audio, title))
-    if not quiet:
+    known = song.words(quiet=how.quiet)
+    opened, shown = at_hand(wanted=cached, quiet=how.quiet), progress(quiet=how.quiet, verbose=how.verbose)
+    with opened as cache, shown as report, log.shown(how.verbose):
+        config = replace(config, cache=cache, artist=song.artist or "", title=song.title or "")
+        alignment = align_song(song.audio, known, config=config, progress=report)
+    outputs.write_all(targets, lambda name: outputs.render(alignment, name, song.audio, song.title))
+    if not how.quiet:
         summary.print_summary(alignment, targets)
-    if as_json:
+    if how.as_json:
         summary.print_json(summary.as_dict(alignment, targets))
 
 

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
+from melisma.cli.eval_asr import asr
+from melisma.cli.eval_ctc import ctc
 from melisma.cli.options import complete_engines
 from melisma.cli.program import AsJson, Quiet, Verbose, group
 
 app = group("Measure against recordings whose truth is known.")
 
 
-@app.callback()
-def main() -> None:
-    """Measure against recordings whose truth is known."""
-    # A callback keeps `align` a sub-command while it is the only one.
+app.command()(asr)
+app.command()(ctc)
 
 
 @app.command()
@@ -32,7 +32,7 @@ def align(
         str,
         typer.Option(
             metavar="NAME",
-            help="Engine that listens; auto chooses, and tries the next where one fails.",
+            help="Engine that listens, or path:FOLDER; auto chooses, and tries the next where one fails.",
             autocompletion=complete_engines,
         ),
     ] = "auto",

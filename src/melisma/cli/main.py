@@ -12,6 +12,8 @@ from melisma import __version__
 from melisma.cli.align import align
 from melisma.cli.bench import app as bench
 from melisma.cli.cache import app as cache
+from melisma.cli.dali import app as dali
+from melisma.cli.data import app as data
 from melisma.cli.demo import demo
 from melisma.cli.engines import app as engines
 from melisma.cli.eval import app as evaluate
@@ -21,9 +23,14 @@ from melisma.cli.languages import languages
 from melisma.cli.lyrics import app as lyrics
 from melisma.cli.models import app as models
 from melisma.cli.program import INTERRUPTED, Program, Verbose
+from melisma.cli.report import report
+from melisma.cli.scale import app as scale
 from melisma.cli.serve import serve
 from melisma.cli.service import app as service
+from melisma.cli.sweep import app as sweep
 from melisma.cli.train import app as train
+from melisma.cli.transcribe import transcribe
+from melisma.cli.units import app as units
 from melisma.cli.video import video
 from melisma.cli.worker import worker
 
@@ -56,9 +63,11 @@ def main(
 
 
 app.command()(align)
+app.command()(transcribe)
 app.command()(demo)
 app.command()(karaoke)
 app.command()(video)
+app.command()(report)
 app.command()(serve)
 app.command()(worker)
 app.add_typer(service, name="service")
@@ -70,7 +79,12 @@ app.add_typer(models, name="models")
 app.add_typer(cache, name="cache")
 app.add_typer(evaluate, name="eval")
 app.add_typer(bench, name="bench")
+app.add_typer(data, name="data")
+app.add_typer(dali, name="dali")
 app.add_typer(train, name="train")
+app.add_typer(sweep, name="sweep")
+app.add_typer(units, name="units")
+app.add_typer(scale, name="scale")
 
 
 def run() -> None:

@@ -12,10 +12,19 @@ def complete_formats(incomplete: str) -> list[str]:
 
 
 def complete_engines(incomplete: str) -> list[str]:
-    """Complete the name of an installed engine."""
+    """Complete the name of an installed engine, or of a model that was added."""
     from melisma.core import plugins
+    from melisma.pipeline import packages
 
-    return [name for name in ("auto", *plugins.names(plugins.ENGINES)) if name.startswith(incomplete)]
+    known = ("auto", *plugins.names(plugins.ENGINES), *packages.names())
+    return [name for name in known if name.startswith(incomplete)]
+
+
+def complete_added(incomplete: str) -> list[str]:
+    """Complete the name of a model that was added."""
+    from melisma.pipeline import packages
+
+    return [name for name in packages.names() if name.startswith(incomplete)]
 
 
 def complete_languages(incomplete: str) -> list[str]:
@@ -26,10 +35,12 @@ def complete_languages(incomplete: str) -> list[str]:
 
 
 def complete_models(incomplete: str) -> list[str]:
-    """Complete the id of an embedded model."""
+    """Complete the id of an embedded model, or the name of one that was added."""
     from melisma.models import embedded
+    from melisma.pipeline import packages
 
-    return [card.model_id for card in embedded.cards() if card.model_id.startswith(incomplete)]
+    known = (*(card.model_id for card in embedded.cards()), *packages.names())
+    return [name for name in known if name.startswith(incomplete)]
 
 
 def complete_providers(incomplete: str) -> list[str]:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from melisma.core.errors import InputError, OutputError, UnknownName
+from melisma.pipeline.rendered import KARAOKE, PAGE_SUFFIXES, format_names, render, suffix_of
 
 if TYPE_CHECKING:
     from melisma.core.files import Format
-    from melisma.core.records import Alignment
 
-KARAOKE = "karaoke"  # a page needs the recording too, so it is no plug-in of melisma.formats
-_PAGE_SUFFIXES = (".html", ".htm")
+__all__ = ["KARAOKE", "Target", "check_video", "format_names", "plan", "render", "split_names", "write_all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +27,6 @@ class Target:
 
     format: str
     path: Path | None
-
-
-def format_names() -> list[str]:
-    """Every name that `--format` takes."""
-    from melisma.core import plugins
-
-    return sorted([*plugins.names(plugins.FORMATS), KARAOKE])
 
 
 def split_names(given: Sequence[str] | None) -> tuple[str, ...]:
@@ -79,7 +71,7 @@ def plan(stem: str, formats: tuple[str, ...], output: str | None, inputs: Sequen
         return (Target(_only(formats or ("json",), "standard output takes one format"), None),)
     if output is None or output.endswith("/") or Path(output).is_dir():
         folder = Path(output or "")
-        targets = tuple(Target(name, folder / (stem + _suffix(name))) for name in formats or ("json",))
+        targets = tuple(Target(name, folder / (stem + suffix_of(name))) for name in formats or ("json",))
     else:
         only = (
             _only(formats, f"{output} takes one format; several go into a folder (-o {output}/)") if formats else None
@@ -106,19 +98,6 @@ def check_video(path: Path, inputs: Sequence[Path]) -> None:
     """Find out now what would only fail after the work: as `plan`, for a video."""
     _check_place(path, may_make_folder=False)
     _check_inputs(path, inputs)
-
-
-def render(alignment: Alignment, name: str, audio: Path | None = None, title: str | None = None) -> bytes:
-    """Write an alignment as the bytes of a file in the named format."""
-    if name == KARAOKE:
-        from melisma.formats.karaoke import page_for_file
-
-        if audio is None:
-            raise InputError("a karaoke page needs the recording: melisma karaoke ALIGNMENT.json --audio FILE")
-        return page_for_file(alignment, audio, title=title).encode("utf-8")
-    from melisma.core.files import format_named
-
-    return format_named(name).write(alignment).encode("utf-8")
 
 
 def write_all(targets: Sequence[Target], render_as: Callable[[str], bytes]) -> None:
@@ -198,16 +177,8 @@ def _only(formats: tuple[str, ...], otherwise: str) -> str:
     return formats[0]
 
 
-def _suffix(name: str) -> str:
-    if name == KARAOKE:
-        return _PAGE_SUFFIXES[0]
-    from melisma.core.files import format_named
-
-    return format_named(name).suffixes[0]
-
-
 def _format_of(path: Path) -> str:
-    if path.suffix.lower() in _PAGE_SUFFIXES:
+    if path.suffix.lower() in PAGE_SUFFIXES:
         return KARAOKE
     from melisma.core.files import format_of
 

@@ -9,7 +9,7 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
-from melisma.engines.whisper_languages import WHISPER_ORDER
+from melisma.text.whisper_languages import WHISPER_ORDER
 
 _N_TEXT = 50_257  # tokens of text of the multilingual models
 _N_TIMES = 1_501  # 0.00 to 30.00 s by 0.02
