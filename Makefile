@@ -3,9 +3,9 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 export MELISMA_SHARED ?= $(abspath ../shared)
 
-.PHONY: check lint types test slow bench golden format
+.PHONY: check lint types secrets train-smoke test slow bench golden format lock
 
-check: lint types test  ## what CI runs
+check: lint types secrets test  ## what CI runs
 
 lint:
 	$(PYTHON) -m ruff format --check .
@@ -13,6 +13,13 @@ lint:
 
 types:
 	$(PYTHON) -m mypy
+
+secrets:  ## keys, tokens and passwords in what git would take
+	$(PYTHON) scripts/scan_secrets.py
+
+train-smoke:  ## from spoken sentences to a Whisper checkpoint with its error rates, in a minute or two
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	PATH="$$($(PYTHON) -c 'import sys; print(sys.prefix)')/bin:$$PATH" bash scripts/sample_training.sh "$$folder"
 
 test:  ## tests, and the examples in docstrings
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
@@ -29,3 +36,6 @@ golden:  ## the golden set's songs, made from its manifest and checked
 format:
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
+
+lock:  ## pins of what training needs, with hashes; LOCK_ARGS=--upgrade for the newest; needs uv
+	$(PYTHON) scripts/lock.py $(LOCK_ARGS)
