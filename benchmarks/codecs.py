@@ -25,13 +25,13 @@ import soundfile
 from synthetic import CACHE
 from synthetic import song as synthetic_song
 
+from melisma.audio.codecs import Codec, check, lag, through
 from melisma.audio.decode import DownmixName
 from melisma.audio.probe import open_source
 from melisma.audio.resample import Resampler
 from melisma.evaluate.align import Song, score
 from melisma.pipeline.align import AlignConfig, align
 from melisma.synth import heldout
-from melisma.train.codecs import Codec, check, lag, through
 
 LANGUAGES = "en,fr,hr,de,es,it,pl,tr,hu,ru"
 LAG_S = 60.0
