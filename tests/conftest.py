@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,10 @@ pytest_plugins = ["servers"]
 # A busy machine is no fault of the code: no test of ours asserts a wall-clock time.
 settings.register_profile("melisma", deadline=None)
 settings.load_profile("melisma")
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so would all that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What tells the tests where things are, or how many threads to use.
 KEPT = ("MELISMA_SHARED", "MELISMA_THREADS")

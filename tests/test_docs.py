@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ PUT_TOGETHER = {
 }
 
 
+@cache
 def variables_read() -> set[str]:
     """Return the environment variables that stand in the package's code as a whole."""
     found: set[str] = set()

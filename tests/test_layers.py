@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,7 @@ def imports_of(path: Path, package: Path) -> Iterator[Import]:
     yield from walk(tree, False, False)
 
 
+@cache  # a tree is planted before it is looked at, and hundreds of files of ours are parsed once
 def all_imports(package: Path) -> list[Import]:
     return [i for path in sorted(package.rglob("*.py")) for i in imports_of(path, package)]
 
