@@ -14,6 +14,7 @@ import pytest
 from melisma.core.errors import InputError
 from melisma.train.supervise import GaveUp, Supervisor, SupervisorConfig, folder_of, with_pieces
 
+PATIENCE_S = 120.0  # for what another process is to do
 QUICK = SupervisorConfig(restarts=3, wait_s=0.01, longest_wait_s=0.02)
 
 # A training of ten steps: each leaves a checkpoint; the argument of `--dies` says at which steps it ends, and how.
@@ -46,7 +47,7 @@ for step in range(at, 10):
                 print("error: there is no manifest", file=sys.stderr)
                 sys.exit(2)
             if how == "hang":
-                time.sleep(60)
+                time.sleep(600)
     partial = kept.with_suffix(".part")
     partial.write_text(str(step + 1))
     os.replace(partial, kept)
@@ -156,8 +157,8 @@ def supervised(command, run, **more):
     return subprocess.Popen([sys.executable, "-c", program, str(run), *command], **more)
 
 
-def until(true, seconds=20.0):
-    limit = time.monotonic() + seconds
+def until(true):
+    limit = time.monotonic() + PATIENCE_S
     while not true():
         assert time.monotonic() < limit, "it never happened"
         time.sleep(0.02)
@@ -167,8 +168,20 @@ def test_sigterm_ends_the_training_and_it_is_not_started_again(training, tmp_pat
     process = supervised(training("5:always-hang"), tmp_path / "run")
     until((tmp_path / "run" / "died-5").exists)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 128 + signal.SIGTERM
+    assert process.wait(PATIENCE_S) == 128 + signal.SIGTERM
     assert len(lives(tmp_path)) == 1
+
+
+def test_a_signal_that_comes_while_the_training_is_being_started_ends_it_too(training, tmp_path, monkeypatch):
+    start = subprocess.Popen
+
+    def interrupted(*args, **more):
+        child = start(*args, **more)
+        signal.raise_signal(signal.SIGTERM)  # before the supervisor knows its child
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    assert Supervisor(training("0:always-hang"), tmp_path / "run", QUICK).run() == 128 + signal.SIGTERM
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
@@ -184,7 +197,7 @@ def test_a_supervisor_that_is_killed_takes_the_training_along(training, tmp_path
     process.wait()
     until(lambda: not alive(child))
     again = supervised(training(), tmp_path / "run")
-    assert again.wait(20) == 0
+    assert again.wait(PATIENCE_S) == 0
     assert lives(tmp_path) == [(0, 1), (5, 1)]
 
 
@@ -207,7 +220,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_training_once(tmp_path):
     process = supervised([sys.executable, str(script), str(heard)], tmp_path / "run", start_new_session=True)
     until(heard.exists)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does to all that runs in its foreground
-    assert process.wait(20) == 130
+    assert process.wait(PATIENCE_S) == 130
     assert heard.read_text() == "1 True"  # two at once may count as one: its own group says that there are none
 
 
@@ -217,7 +230,7 @@ def test_what_a_dead_training_has_started_is_ended(tmp_path):
     script.write_text(
         "import os, signal, subprocess, sys\n"
         "from pathlib import Path\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "with Path(sys.argv[1]).open('a') as file:\n"
         "    print(child.pid, file=file)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -232,11 +245,10 @@ def test_what_a_dead_training_has_started_is_ended(tmp_path):
 
 def alive(pid):
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # the second where it goes between opening and reading
         return False
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_the_folder_is_read_from_the_command():

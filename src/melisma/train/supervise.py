@@ -99,6 +99,7 @@ class Supervisor:
         self.command, self.run_folder, self.config, self._say = list(command), run, config, say
         self._child: subprocess.Popen[bytes] | None = None
         self._ended_by: int | None = None
+        self._passed_on = False
         self._history = self._read()
         self._history.pieces = max(self._history.pieces, pieces_of(self.command))
 
@@ -170,6 +171,8 @@ class Supervisor:
             self._child = subprocess.Popen(launched(command), stderr=subprocess.PIPE, process_group=0)
         except OSError as error:
             raise InputError(f"cannot start {command[0]}: {error.strerror or error}") from error
+        if self._ended_by is not None and not self._passed_on:  # it came while the training was being started
+            self._forward(self._ended_by)
         reader = Thread(target=_pass_on, args=(self._child.stderr, tail), daemon=True)
         reader.start()
         code = self._child.wait()
@@ -185,6 +188,7 @@ class Supervisor:
         """Pass a signal on to the training, and do not start it again."""
         self._ended_by = number
         if self._child is not None and self._child.poll() is None:
+            self._passed_on = True
             self._child.send_signal(number)
 
     def _read(self) -> _History:
