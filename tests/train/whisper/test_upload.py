@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,7 +24,8 @@ from melisma.train.whisper.object_store import Address, Link, open_store, senten
 from melisma.train.whisper.sent import Sent, safe_path
 from melisma.train.whisper.upload import JOURNAL, WAITING, Uploader, Uploading
 
-IMPATIENT = Link(timeout_s=2.0, connect_s=1.0, retries=0)
+IMPATIENT = Link(timeout_s=2.0, connect_s=1.0, retries=0)  # with a server that never answers
+PATIENT = replace(IMPATIENT, timeout_s=120.0, connect_s=120.0)
 
 
 def checkpoint(run, step, *, n_bytes=1000, **progress):
@@ -43,7 +46,7 @@ def run(tmp_path):
 
 
 def uploader(run, url, said, **settings):
-    settings = {"first_wait_s": 0.01, "link": IMPATIENT, "close_s": 60.0, "waiting": 8} | settings
+    settings = {"first_wait_s": 0.01, "link": PATIENT, "close_s": 600.0, "waiting": 8} | settings
     sending = Uploader(Uploading(Address.of(url), "first", "id1", **settings), run, said.append)
     sending.start()
     return sending
@@ -131,7 +134,7 @@ def test_a_server_that_hangs_costs_no_step_and_is_said_once(run, s3):
     said: list[str] = []
     url = f"s3://{s3.new_bucket()}"
     with s3.frozen():
-        sending = uploader(run, url, said, tries=1, waiting=2)
+        sending = uploader(run, url, said, tries=1, waiting=2, link=IMPATIENT)
         for step in range(1, 7):  # as a training does, which goes on whatever happens
             sending.submit(checkpoint(run, step))
         assert sending.report.sent == []
@@ -147,7 +150,7 @@ def test_a_server_that_hangs_costs_no_step_and_is_said_once(run, s3):
 def test_a_newer_checkpoint_takes_the_place_of_an_older_one_that_waits(run, s3):
     url = f"s3://{s3.new_bucket()}"
     with s3.frozen():
-        sending = uploader(run, url, [], tries=1000, waiting=1, link=Link(timeout_s=0.5, connect_s=0.5, retries=0))
+        sending = uploader(run, url, [], waiting=1)
         for step in range(1, 6):
             sending.submit(checkpoint(run, step))
     report = sending.close()  # the server answers again
@@ -194,17 +197,17 @@ class Passing(BaseHTTPRequestHandler):
             self.end_headers()
             return
         there = http.client.HTTPConnection(self.server.behind.hostname, self.server.behind.port, timeout=60)
-        path, headers = self.server.passed(self.path, dict(self.headers))
-        there.request(self.command, path, body, headers)
-        answer = there.getresponse()
-        said = answer.read()
+        with contextlib.closing(there):
+            path, headers = self.server.passed(self.path, dict(self.headers))
+            there.request(self.command, path, body, headers)
+            answer = there.getresponse()
+            said = answer.read()
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("transfer-encoding", "connection", "date", "server"):
                 self.send_header(name, value)
         self.end_headers()
         self.wfile.write(said)
-        there.close()
 
     do_PUT = do_GET = do_HEAD = do_POST = handle_one
 
@@ -274,6 +277,25 @@ def test_a_bucket_that_is_not_there_is_said_before_the_first_checkpoint(run, s3)
     assert "NoSuchBucket" in said[0]
 
 
+def test_the_first_failure_is_said_once_though_two_threads_meet_one(run, s3):
+    said, told, go = [], threading.Event(), threading.Event()
+
+    def say(text):
+        said.append(text)
+        told.set()
+        assert go.wait(60)
+
+    config = Uploading(Address.of("s3://nobodys-bucket"), "first", "id1", first_wait_s=0.01, waiting=1, link=PATIENT)
+    sending = Uploader(config, run, say)
+    sending.start()
+    assert told.wait(60)  # the thread that sends is about to say it
+    for step in (1, 2):
+        sending.submit(checkpoint(run, step))  # the second takes the place of the first, which is another failure
+    go.set()
+    sending.close()
+    assert [text for text in said if "the training goes on" in text] == said[:1]
+
+
 def test_a_process_that_ends_while_the_server_hangs_ends(run, s3):
     checkpoint(run, 2)
     program = f"""
@@ -288,7 +310,7 @@ sending.submit(Path({str(run)!r}) / "checkpoints" / "checkpoint-2")
 print(sending.close().failed)
 """
     with s3.frozen():
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "the time was up" in done.stdout
 

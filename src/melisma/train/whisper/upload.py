@@ -302,9 +302,10 @@ class Uploader:
         self._line("upload-failed", step, name=name, why=why)
 
     def _say_first(self, sentence: str) -> None:
-        if not self._said:
+        with self._changed:  # both threads may have something to say
+            first, self._said = not self._said, True
+        if first:
             self.say(f"{sentence}; the training goes on, and its checkpoints stay here")
-        self._said = True
 
     def _line(self, stage: str, step: int, **more: Any) -> None:
         if self.line is not None:
