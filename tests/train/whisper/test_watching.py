@@ -103,14 +103,14 @@ def test_the_log_has_every_step_once_with_its_seconds_of_audio(whole):
 def test_a_training_that_is_killed_goes_on_on_another_machine_with_equal_losses(material, whole, s3, root, tmp_path):
     url = f"s3://{s3.new_bucket()}/asr"
     program = [sys.executable, "-m", "melisma.cli.main", *command(material, "--run", "first", "--upload", url)]
-    environ = os.environ | {"MELISMA_ROOT": str(tmp_path / "root"), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(program, env=environ, stderr=subprocess.PIPE, text=True)
+    environ = os.environ | {"MELISMA_ROOT": str(tmp_path / "root"), "OMP_NUM_THREADS": "1", "MELISMA_THREADS": "1"}
+    process = subprocess.Popen(program, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not _sent(url, "checkpoint-2") and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     finally:
-        process.communicate(timeout=60)
+        process.wait()
     assert _sent(url, "checkpoint-2")
     other = Artifacts(tmp_path / "other machine")
     with pytest.MonkeyPatch.context() as patch:

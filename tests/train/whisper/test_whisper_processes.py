@@ -36,6 +36,25 @@ decoder_layers = 1
 """
 PROGRAM = ("-m", "melisma.cli.main")
 
+# The program, which halts while the third checkpoint is being written, until somebody kills it.
+HALTING = """
+import sys, time
+from pathlib import Path
+from melisma.cli.main import run as main
+from melisma.train.whisper import checkpoints
+
+halted, finish = Path(sys.argv.pop(1)), checkpoints.finish
+
+def halting(run, step, progress):
+    if step == 3:
+        halted.touch()
+        time.sleep(600)
+    return finish(run, step, progress)
+
+checkpoints.finish = halting
+main()
+"""
+
 
 @pytest.fixture
 def command(tones, tmp_path):
@@ -76,16 +95,16 @@ def losses(environment, name):
 def test_a_training_that_was_killed_learns_the_same(command, environment, tmp_path):
     more = "dropout = 0.1\nmask_time = 0.2"
     run(command("whole", more), environment)
-    checkpoints = tmp_path / "root" / "models" / "whisper" / "killed" / "checkpoints"
-    program = subprocess.Popen([sys.executable, *command("killed", more)], env=environment, stderr=subprocess.DEVNULL)
-    early = [checkpoints / f"checkpoint-{step}" for step in (1, 2, 3)]
-    while program.poll() is None and not any(folder.exists() for folder in early):
+    halted = tmp_path / "halted"
+    halting = [sys.executable, "-c", HALTING, str(halted), *command("killed", more)[len(PROGRAM) :]]
+    program = subprocess.Popen(halting, env=environment, stderr=subprocess.DEVNULL)
+    while program.poll() is None and not halted.exists():
         time.sleep(0.01)
     program.kill()
     assert program.wait() == -signal.SIGKILL  # else it was over before
-    assert "going on after step " in run(command("killed", more), environment).stderr
+    assert "going on after step 2 of 8" in run(command("killed", more), environment).stderr
     assert losses(environment, "killed") == losses(environment, "whole")
-    folder = checkpoints.parent
+    folder = tmp_path / "root" / "models" / "whisper" / "killed"
     whole = folder.with_name("whole")
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
