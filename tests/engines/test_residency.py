@@ -181,8 +181,8 @@ def test_what_is_in_use_is_waited_for_not_unloaded():
 
     thread = threading.Thread(target=hold)
     thread.start()
-    inside.wait(10)
-    with residents.using(b, timeout_s=30):
+    assert inside.wait(60)
+    with residents.using(b, timeout_s=120):
         order.append("b")
     thread.join()
     assert order == ["a", "b"]
@@ -276,7 +276,7 @@ def test_threads_take_turns_on_a_gpu_and_share_the_cpu(device, patience_s, meet)
 
 def test_a_thread_that_holds_a_gpu_may_take_it_again():
     residents = Residents(free=plenty)
-    other = residents.using(Humming("b", device="cuda:0"), timeout_s=0.1)
+    other = residents.using(Humming("b", device="cuda:0"), timeout_s=30)
     with residents.using(Humming("a", device="cuda")) as first, other as second:
         assert (first.facts.model_id, second.facts.model_id) == ("a", "b")
 
@@ -284,7 +284,7 @@ def test_a_thread_that_holds_a_gpu_may_take_it_again():
 HOLDER = """
 import sys
 from melisma.engines.device_lock import DeviceLock
-with DeviceLock("cuda:0").held(10):
+with DeviceLock("cuda:0").held(120):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -299,11 +299,11 @@ def test_two_processes_never_meet_on_a_gpu(locks):
         with pytest.raises(EngineTimeout, match=r"the device cuda:0 was busy with another job for 0\.2 s"):
             residents.using(gpu, timeout_s=0.2).__enter__()
         assert not gpu.loaded
-        with residents.using(cpu, timeout_s=0.2):  # the CPU takes many jobs
+        with residents.using(cpu, timeout_s=30):  # the CPU takes many jobs
             pass
         other.stdin.write("\n")
         other.stdin.flush()
-        with residents.using(gpu, timeout_s=60):
+        with residents.using(gpu, timeout_s=120):
             assert gpu.loaded
     assert [path.name for path in locks.iterdir()] == ["cuda-0.lock"]
 
@@ -316,7 +316,7 @@ def test_a_killed_process_leaves_no_lock_behind():
         assert other.stdout.readline() == "held\n"
         other.kill()
         other.wait()
-        with residents.using(gpu, timeout_s=30):
+        with residents.using(gpu, timeout_s=120):
             assert gpu.loaded
 
 

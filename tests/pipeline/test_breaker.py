@@ -128,8 +128,10 @@ def test_another_process_sees_it(breaker, clock):
 FAIL_OFTEN = """
 import sys
 from pathlib import Path
+from melisma.pipeline import breaker as breakers
 from melisma.pipeline.breaker import Breaker, Kind
 from melisma.pipeline.settings import BreakerSettings
+breakers._LOCK_S = 300.0  # a slow disk is no stuck process
 breaker = Breaker(Path(sys.argv[1]), BreakerSettings(failures=10_000))
 for _ in range(10):
     breaker.failed(sys.argv[2], Kind.TIMEOUT)
