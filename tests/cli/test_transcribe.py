@@ -120,3 +120,20 @@ def test_one_that_cannot_be_heard_does_not_keep_the_others(runner, here, song, w
     assert "1 of 2 recordings were not transcribed" in got.stderr
     assert [each["file_id"] for each in json.loads(got.stdout)] == ["song"]
     assert [path.name for path in (here / "outputs").iterdir()] == ["song"]
+
+
+@pytest.mark.parametrize("many", ["manifest", "files"])
+def test_without_anything_that_hears_words_many_recordings_are_refused_in_one_sentence(
+    runner, here, song, many, monkeypatch
+):
+    monkeypatch.setenv("MELISMA_TIERS", "phone,whisper:/there/is/none")
+    samples, rate = soundfile.read(song.audio)
+    soundfile.write(song.folder / "other.wav", samples, rate)
+    lines = [{"id": name, "audio": f"{name}.wav", "duration": 1.0, "transcript": ""} for name in ("song", "other")]
+    manifest = song.folder / "m.jsonl"
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    files = [manifest] if many == "manifest" else [song.audio, song.folder / "other.wav"]
+    got = runner.invoke(app, ["transcribe", *map(str, files)])
+    assert got.exit_code == 3
+    assert got.stderr.count("an engine is needed that hears words") == 1
+    assert list(here.iterdir()) == []

@@ -8,11 +8,11 @@ import pytest
 from engine_faults import OtherPhone
 
 from melisma.core import plugins
-from melisma.core.errors import EngineUnavailable, InputError, LicenceError, UnknownName
+from melisma.core.errors import EngineUnavailable, InputError, LicenceError, NoEngine, UnknownName
 from melisma.engines.protocol import Licence, Task
 from melisma.pipeline import tiers
 from melisma.pipeline.flags import flags_at
-from melisma.pipeline.settings import LicenceMode
+from melisma.pipeline.settings import AUTO, LicenceMode
 from melisma.text.lyrics import from_text
 
 LONG, SHORT = from_text("all the words of a song"), from_text("la la la")
@@ -98,6 +98,19 @@ def test_what_an_engine_lacks_is_said(install, settings):
     with pytest.raises(EngineUnavailable, match=r"melisma\[ctc\]") as caught:
         tiers.usable("other", settings, chosen=True)
     assert caught.value.lasting
+
+
+def test_where_nothing_hears_words_it_is_said_of_each_why(install, settings):
+    some = replace(settings, tiers=("phone", "hearing"))
+    hearing = install(Hearing)
+    hearing.lacking = "a model"
+    with pytest.raises(NoEngine, match=r"hears words, and none gave a result \(hearing: a model\)"):
+        tiers.check_hears(AUTO, some)
+    with pytest.raises(EngineUnavailable, match="a model"):
+        tiers.check_hears("hearing", some)
+    hearing.lacking = None
+    tiers.check_hears(AUTO, some)
+    tiers.check_hears("hearing", some)
 
 
 def test_an_engine_that_is_switched_off_is_not_used(install, settings):

@@ -94,7 +94,7 @@ def transcribe_all(
     from melisma.data.batch import transcribe as batch
 
     config = _settled(config)
-    batch.check(config, formats)
+    batch.check(config, formats, here=how.executor == LOCAL)
     out = output or Artifacts.of().outputs
     asked = {"model": config.model, "language": config.language, "formats": list(formats)}
 

@@ -114,9 +114,9 @@ def _transcribe_files(
     from melisma.cli.cache import at_hand
     from melisma.core.errors import MelismaError
     from melisma.core.request_ids import started_by
-    from melisma.pipeline.transcribe import engine_for
+    from melisma.pipeline.transcribe import check
 
-    engine_for(config.model, config.language)  # what cannot be used is said before an hour of audio is decoded
+    check(config)  # what cannot be used is said before an hour of audio is decoded
     told: list[dict[str, Any]] = []
     failed: list[MelismaError] = []
     with at_hand(wanted=cached, quiet=how.quiet) as cache:

@@ -227,6 +227,37 @@ def usable(name: str, settings: RouterSettings, *, chosen: bool) -> Engine:
     return engine
 
 
+def check_hears(name: str, settings: RouterSettings) -> None:
+    """Refuse, before any audio is read, to hear words where nothing can.
+
+    Parameters
+    ----------
+    name : str
+        Of the engine, or AUTO.
+    settings : RouterSettings
+        Order, licence mode and flags.
+
+    Raises
+    ------
+    NoEngine
+        If none of those that AUTO would try can be used; the sentence says of each why.
+    LicenceError, EngineUnavailable
+        If the one that is named cannot be.
+    """
+    if name != AUTO:
+        usable(name, settings, chosen=True)
+        return
+    reasons: dict[str, MelismaError] = {}
+    for each in order(None, settings):
+        try:
+            usable(each, settings, chosen=False)
+        except MelismaError as error:
+            reasons[each] = error
+        else:
+            return
+    raise nothing(None, reasons)
+
+
 def nothing(lyrics: Lyrics | None, reasons: Mapping[str, MelismaError]) -> NoEngine:
     """Return the error of a song for which no engine gave a result, for these reasons."""
     return NoEngine(_none_left(lyrics, reasons), lasting=all(reason.lasting for reason in reasons.values()))

@@ -127,6 +127,21 @@ def engine_for(model: str, language: str | None) -> str:
     return chosen
 
 
+def check(config: TranscribeConfig) -> None:
+    """Refuse, before any audio is read, a model that hears no words, and to hear where no engine can be used.
+
+    Raises
+    ------
+    InputError
+        As `engine_for` does.
+    NoEngine, LicenceError, EngineUnavailable
+        As `tiers.check_hears` does.
+    """
+    settings = config.settings or RouterSettings.from_env()
+    language = languages.normalise(config.language) if config.language else None
+    tiers.check_hears(tiers.wanted(engine_for(config.model, language), settings), settings)
+
+
 def transcribe(
     audio: str | Path, config: TranscribeConfig | None = None, progress: Progress | None = None
 ) -> Transcription:

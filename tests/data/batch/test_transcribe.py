@@ -8,11 +8,12 @@ import re
 import pytest
 
 from data.spoken import utterance
-from melisma.core.errors import InputError
+from melisma.core.errors import InputError, NoEngine
 from melisma.data import manifest, recordings
 from melisma.data.batch import transcribe as batch
 from melisma.data.batch.results import RESULTS
 from melisma.data.batch.transcribe import Transcribe
+from melisma.pipeline import packages
 from melisma.pipeline.transcribe import TranscribeConfig
 from melisma.pipeline.transcript_files import LRC, RECORD, TEXT
 from melisma.scale.local import LocalExecutor
@@ -86,3 +87,24 @@ def test_a_model_that_hears_no_words_is_refused_before_the_work():
 def test_a_format_that_would_write_over_another_is_refused():
     with pytest.raises(InputError, match=re.escape("would both be written to NAME.srt")):
         batch.check(TranscribeConfig(), ("srt", "srt"))
+
+
+def test_without_anything_that_hears_words_it_is_said_before_the_work(monkeypatch):
+    monkeypatch.setenv("MELISMA_TIERS", "phone,whisper:/there/is/none")
+    with pytest.raises(NoEngine, match="without lyrics an engine is needed that hears words"):
+        batch.check(TranscribeConfig(), ())
+    batch.check(TranscribeConfig(), (), here=False)  # the workers of a cluster have engines of their own
+
+
+def test_another_model_of_a_language_makes_its_lines_anew(whisper, tmp_path, monkeypatch):
+    monkeypatch.setenv("MELISMA_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("MELISMA_TIERS", "phone,whisper:/there/is/none")
+    packages.add("ours", whisper)
+    before = Transcribe("out").configuration()
+    packages.set_default("hr", "ours")
+    batch.check(TranscribeConfig(), ())  # a line in Croatian can be heard
+    assert Transcribe("out").configuration() != before
+    named = Transcribe("out", (), TranscribeConfig("whisper"))
+    kept = named.configuration()
+    packages.set_default("hr", None)
+    assert named.configuration() == kept

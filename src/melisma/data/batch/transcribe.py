@@ -13,10 +13,11 @@ from melisma.data.batch import results
 from melisma.data.batch.results import Facts, Made
 from melisma.data.batch.sounds import Sound
 from melisma.data.recordings import Recordings
-from melisma.pipeline import rendered, tiers, transcript_files
+from melisma.pipeline import packages, rendered, tiers, transcript_files
 from melisma.pipeline.by_itself import by_itself, decisive
 from melisma.pipeline.settings import AUTO, RouterSettings
 from melisma.pipeline.transcribe import TranscribeConfig, Transcription, engine_for, transcribe
+from melisma.pipeline.transcribe import check as heard_with
 from melisma.scale.protocol import Executor, Progress
 
 MORE = "transcription"  # name of the files of further formats, as for one recording
@@ -49,9 +50,11 @@ class Transcribe:
         """Return what decides the outcome: our release and the engines as they are now, too."""
         settings = self.config.settings or RouterSettings.from_env()
         model = engine_for(self.config.model, self.config.language)
-        asked = (*((model,) if model != AUTO else ()), *tiers.listed(settings))
+        own = () if self.config.model or self.config.language else sorted(packages.registry().defaults().items())
+        named = dict.fromkeys((model, *(name for _, name in own)))
+        asked = (*(name for name in named if name != AUTO), *tiers.listed(settings))
         plain = replace(self.config, settings=None, cache=None)
-        return repr((1, version("melisma"), self.formats, plain, decisive(settings, asked)))
+        return repr((2, version("melisma"), self.formats, plain, own, decisive(settings, asked)))
 
     def __call__(self, item: tuple[str, list[str]]) -> list[Facts]:
         """Hear the lines of one recording."""
@@ -79,10 +82,24 @@ class Transcribe:
         return {"files": files, **results.about(made.timed, sound), **exact}
 
 
-def check(config: TranscribeConfig, formats: tuple[str, ...]) -> None:
-    """Refuse, before any audio is read, a model that hears no words and formats that cannot stand side by side."""
-    engine_for(config.model, config.language)
+def check(config: TranscribeConfig, formats: tuple[str, ...], *, here: bool = True) -> None:
+    """Refuse, before any audio is read, what no line could be transcribed with.
+
+    Parameters
+    ----------
+    config : TranscribeConfig
+        Its model has to hear words.
+    formats : tuple of str
+        Which have to stand side by side.
+    here : bool
+        Whether this machine does the work, so that an engine has to be usable here; where languages have models of
+        their own, each line says for itself whether it has one.
+    """
     results.check_formats(formats)
+    if here and (config.model or config.language or not packages.registry().defaults()):
+        heard_with(config)
+    else:
+        engine_for(config.model, config.language)
 
 
 def run(
