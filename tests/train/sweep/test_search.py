@@ -258,6 +258,19 @@ def test_a_study_that_is_not_there_is_named_with_those_that_are(space, url, tmp_
         load("gone", url)
 
 
+def pids_in(folder):
+    """Return the processes that have worked on trials."""
+    return {pid for path in folder.glob("[0-9]*.json") for pid in json.loads(path.read_text())["pids"]}
+
+
+def runs(pid):
+    """Tell whether a process runs; one that has ended may wait for somebody to count it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_workers_end_when_the_process_that_started_them_is_killed(space, url, tmp_path):
     program = SCRIPT.replace(
         "Search(", "from melisma.train.sweep.workers import Team\nif __name__ == '__main__': Team(Search("
@@ -272,16 +285,17 @@ def test_workers_end_when_the_process_that_started_them_is_killed(space, url, tm
         parent = subprocess.Popen(
             [sys.executable, *arguments], stdout=said, stderr=said, env={**os.environ, "PYTHONPATH": root}, cwd=root
         )
-        until = time.monotonic() + 60
-        while len(list(tmp_path.glob("[0-9]*.json"))) < 2 and time.monotonic() < until:
+        until = time.monotonic() + 240
+        while len(pids_in(tmp_path)) < 2 and time.monotonic() < until:  # both have begun a trial
             time.sleep(0.05)
         parent.kill()
         parent.wait()
-    pids = {pid for path in tmp_path.glob("[0-9]*.json") for pid in json.loads(path.read_text())["pids"]}
-    assert pids, (tmp_path / "said").read_text()
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < until:
+    pids = pids_in(tmp_path)
+    assert len(pids) == 2, (tmp_path / "said").read_text()
+    until = time.monotonic() + 120
+    while any(map(runs, pids)) and time.monotonic() < until:
         time.sleep(0.05)
-    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    assert [pid for pid in pids if runs(pid)] == []
     found = search_of(space, url, 4).run(FitLine(tmp_path), silent)
     assert [each.index for each in found.trials] == list(range(len(found.trials)))
     assert found.count(*ENDED) == len(found.trials) >= 4
