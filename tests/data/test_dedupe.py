@@ -262,3 +262,46 @@ def test_the_report_of_validate_mentions_them(folder, tmp_path):
 def test_a_folder_without_recordings_is_one_sentence(folder, tmp_path):
     with pytest.raises(InputError, match="there is no recording in"):
         set_aside.run(Asked(folder, Search()), tmp_path / "journal", executor=LocalExecutor(1))
+
+
+def test_lines_that_come_twice_under_one_id_stay_once(folder, tmp_path):
+    line = Utterance(id="a", audio=str(write(folder / "a.wav", speech(1))), duration=3.0)
+    other = Utterance(id="a", audio=str(write(folder / "b.wav", speech(2))), duration=3.0)
+    joined = tmp_path / "joined.jsonl"
+    manifest.write(joined, [line, other, line])
+    out = tmp_path / "unique.jsonl"
+    set_aside.run(Asked(joined, Search(), output=out), tmp_path / "journal", executor=LocalExecutor(1))
+    assert [Path(each.audio).name for each in manifest.read(out)] == ["a.wav", "b.wav"]
+
+
+def test_of_a_link_the_link_goes_and_the_file_that_it_leads_to_stays(folder, tmp_path):
+    write(folder / "a.wav", speech(1))
+    archive = Path(shutil.copy(folder / "a.wav", tmp_path / "archive.wav"))
+    (folder / "linked (1).wav").symlink_to(archive)
+    done = set_aside.run(Asked(folder, Search(), apply=True), tmp_path / "journal", executor=LocalExecutor(1))
+    assert tree(folder) == {"a.wav", "duplicates/linked (1).wav"}
+    assert archive.is_file()
+    assert not archive.is_symlink()
+    moves.undo(Path(done.details["undo"]))
+    assert (folder / "linked (1).wav").readlink() == archive
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("../../letters.txt", "letters.txt"), ("b.wav", "../../startup.desktop"), ("b.wav", "outside/startup.desktop")],
+)
+def test_a_journal_that_came_with_a_corpus_moves_nothing_outside_of_it(folder, tmp_path, source, target):
+    write(folder / "b.wav", speech(1))
+    (tmp_path / "letters.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "outside").mkdir()
+    (folder / "duplicates").mkdir()
+    (folder / "duplicates" / "outside").symlink_to(tmp_path / "outside")
+    names = [os.path.normpath(f"uploads/duplicates/{name}") for name in (source, target)]
+    said = [{"schema": moves.SCHEMA, "root": "../.."}, {"from": names[0], "to": names[1]}]
+    (folder / "duplicates" / "moves-1.jsonl").write_text("\n".join(map(json.dumps, said)), encoding="ascii")
+    with pytest.raises(InputError, match=r"moves-1\.jsonl would move .* no file of this corpus"):
+        set_aside.run(Asked(folder, Search(), apply=True), tmp_path / "journal", executor=LocalExecutor(1))
+    assert (folder / "b.wav").is_file()
+    assert (tmp_path / "letters.txt").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["letters.txt", "outside", "uploads"]
+    assert not list((tmp_path / "outside").iterdir())

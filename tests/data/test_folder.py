@@ -67,3 +67,27 @@ def test_a_name_that_no_manifest_can_hold_is_said_before_anything_is_written(tmp
     with pytest.raises(InputError, match="not in UTF-8"):
         folder.listed(tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_ends_like_another_file_is_no_second_of_its_id(tmp_path: Path):
+    for name in ("a.mp3", "a.wav", "a.wav.mp3"):
+        sound(tmp_path / "in" / "x.wav")
+        (tmp_path / "in" / "x.wav").rename(tmp_path / "in" / name)
+    found = list(manifest.read(folder.listed(tmp_path / "in", tmp_path / "out")))
+    assert [each.id for each in found] == ["a.mp3", "a.wav", "a.wav.mp3"]
+
+
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sound(tmp_path / "one.wav")
+    sound(tmp_path / "locked" / "two.wav")
+    listed = os.scandir
+
+    def refused(path="."):
+        if os.path.basename(os.fspath(path)) == "locked":
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(InputError, match="locked cannot be listed: Permission denied"):
+        folder.listed(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

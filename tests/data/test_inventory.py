@@ -86,7 +86,7 @@ def test_copies_are_told_by_the_first_of_them(uploads, tmp_path):
     found, rows, lines, _ = taken(uploads, tmp_path, untranscribed=True)
     assert (rows["three (1).wav"]["duplicate"], rows["three.wav"]["duplicate_of"]) == ("no", "three (1).wav")
     assert found.counts["duplicates"] == 1
-    assert "three" not in lines
+    assert [name for name in lines if name.startswith("three")] == ["three"]  # it alone has a text
 
 
 def test_a_table_names_language_and_text(uploads, tmp_path):
@@ -98,13 +98,15 @@ def test_a_table_names_language_and_text(uploads, tmp_path):
 
 def test_the_manifest_has_what_can_be_used(uploads, tmp_path):
     _, _, lines, n_lines = taken(uploads, tmp_path)
-    assert sorted(lines) == ["hr/one", "hr/two"]
-    assert n_lines == 2
+    assert sorted(lines) == ["hr/one", "hr/two", "three"]
+    assert n_lines == 3
     two = lines["hr/two"]
     assert (two.transcript, two.duration, two.language) == ("Prvi red\nDrugi red", 2.0, "hr")
     assert manifest.audio_path(tmp_path / "out" / "all.jsonl", two).samefile(uploads / "hr" / "two.flac")
     assert two.model_extra["source_url"] == "https://example.org/watch?v=abc"
-    assert sorted(taken(uploads, tmp_path, untranscribed=True)[2]) == ["hr/one", "hr/two", "three (1)"]
+    sound(uploads / "four.wav", seed=4)
+    assert sorted(taken(uploads, tmp_path)[2]) == ["hr/one", "hr/two", "three"]
+    assert sorted(taken(uploads, tmp_path, untranscribed=True)[2]) == ["four", "hr/one", "hr/two", "three"]
 
 
 def test_what_cannot_be_read_is_a_row_and_a_problem(uploads, tmp_path):
@@ -193,3 +195,59 @@ def test_the_small_manifest_takes_languages_in_turn(tmp_path):
     found = [each.language for each in manifest.read(small)]
     assert {code: found.count(code) for code in ("hr", "sr", "bs", "de")} == {"hr": 3, "sr": 2, "bs": 4, "de": 0}
     assert small.read_bytes() == inventory_files.write_small(tmp_path / "run1.jsonl", 9).read_bytes()
+
+
+def spoken_copies(folder, *names: str):
+    """One recording under several names."""
+    sound(folder / names[0])
+    for name in names[1:]:
+        shutil.copy(folder / names[0], folder / name)
+    return folder
+
+
+def test_of_copies_the_one_with_a_text_is_in_the_manifest(tmp_path):
+    folder = spoken_copies(tmp_path / "up", "a.wav", "b.wav", "c.wav")
+    (folder / "b.txt").write_text("Dobar dan", encoding="utf-8")
+    (folder / "c.txt").write_text("Dobar dan", encoding="utf-8")
+    for wanted in (False, True):
+        _, rows, lines, n_lines = taken(folder, tmp_path, untranscribed=wanted)
+        assert (list(lines), n_lines) == (["b"], 1)
+        assert lines["b"].transcript == "Dobar dan"
+        assert [rows[name]["duplicate_of"] for name in ("a.wav", "b.wav", "c.wav")] == ["", "a.wav", "a.wav"]
+
+
+def test_a_copy_stands_for_one_whose_name_no_manifest_can_hold(tmp_path):
+    folder = spoken_copies(tmp_path / "up", "a.wav", "b.wav")
+    (folder / "b.txt").write_text("Dobar dan", encoding="utf-8")
+    os.rename(folder / "a.wav", os.fsencode(folder) + b"/a\xff.wav")
+    found, _, lines, _ = taken(folder, tmp_path)
+    assert [each.kind for each in found.problems] == ["name"]
+    assert list(lines) == ["b"]
+
+
+def test_a_recording_without_a_sample_is_told_as_such(tmp_path):
+    sound(tmp_path / "up" / "a.wav", 0.0)
+    found, _, lines, _ = taken(tmp_path / "up", tmp_path, untranscribed=True)
+    assert ([(each.kind, each.message) for each in found.problems], lines) == ([("empty", "it holds no sound")], {})
+
+
+def test_folders_that_are_not_looked_through_are_told(uploads, tmp_path, monkeypatch):
+    sound(tmp_path / "disk" / "far.wav")
+    (uploads / "sr").symlink_to(tmp_path / "disk")
+    sound(uploads / "locked" / "near.wav")
+    listed = os.scandir
+
+    def refused(path="."):
+        if os.path.basename(os.fspath(path)) == "locked":
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    found, rows, _, _ = taken(uploads, tmp_path)
+    told = {each.item: each.message for each in found.problems if each.kind == "folder"}
+    assert told == {
+        "sr": "a link to a folder, which is not followed: name that folder itself",
+        "locked": "it cannot be listed: Permission denied",
+    }
+    assert "hr/one.wav" in rows
+    assert not {"sr/far.wav", "locked/near.wav"} & set(rows)

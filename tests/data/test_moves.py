@@ -132,9 +132,9 @@ def test_after_a_kill_it_is_finished_or_taken_back(folder, then, at, time):
         assert moves.undo(journal).problems == ()
         assert files(folder) == before
     else:
-        assert moves.finish(journal).problems == ()
+        assert moves.finish(journal, [folder]).problems == ()
         assert files(folder) == {f"duplicates/{name}": text for name, text in before.items()}
-        assert moves.finish(journal) == moves.Done(0)
+        assert moves.finish(journal, [folder]) == moves.Done(0)
 
 
 def test_what_has_taken_its_place_stays_and_is_told(folder):
@@ -193,3 +193,12 @@ def test_a_strange_journal_is_one_sentence(tmp_path, rows):
 def test_a_journal_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         moves.undo(tmp_path / "moves-1.jsonl")
+
+
+def test_a_link_among_the_folders_leads_nowhere_else(folder, tmp_path):
+    (tmp_path / "outside").mkdir()
+    (folder / "duplicates").symlink_to(tmp_path / "outside")
+    with pytest.raises(InputError, match="leads out of the folder"):
+        moves.apply(plan(folder, "a/one.mp3"), folder / "moves-1.jsonl")
+    assert (folder / "a/one.mp3").is_file()
+    assert not list((tmp_path / "outside").iterdir())

@@ -362,3 +362,32 @@ def test_purging_makes_the_cache_of_alignments_forget(corpus, tmp_path, monkeypa
 def test_a_run_at_work_with_a_journal_is_waited_for(corpus):
     with Journal(corpus / ".cut.journal", Stage()), pytest.raises(InputError, match="a run is at work"):
         remove(Selection(sources=(ANA,)), [corpus], apply=True)
+
+
+def test_a_folder_that_cannot_be_listed_stops_everything(corpus, monkeypatch):
+    before, listed = tree(corpus), os.scandir
+
+    def refused(path="."):
+        if os.path.basename(os.fspath(path)) == "cut":
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(InputError, match="cut cannot be listed: Permission denied"):
+        remove(Selection(sources=(ANA,)), [corpus], apply=True)
+    monkeypatch.undo()
+    assert tree(corpus) == before
+
+
+def test_a_removal_that_came_with_a_corpus_moves_nothing_outside_of_it(corpus, tmp_path):
+    (tmp_path / "letters.txt").write_text("mine", encoding="utf-8")
+    begun = corpus / ".removed" / "1"
+    begun.mkdir(parents=True)
+    (begun / "removal.json").write_text("{}", encoding="utf-8")
+    said = [{"schema": moves.SCHEMA, "root": "../../.."}, {"from": "letters.txt", "to": "corpus/letters.txt"}]
+    (begun / "out.jsonl").write_text("\n".join(map(json.dumps, said)), encoding="ascii")
+    with pytest.raises(InputError, match="no file of this corpus"):
+        remove(Selection(sources=(ANA,)), [corpus], apply=True)
+    with pytest.raises(InputError, match="no file of this corpus"):
+        carry_out.undo(begun)
+    assert (tmp_path / "letters.txt").is_file()

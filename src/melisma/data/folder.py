@@ -115,9 +115,17 @@ def _check_names(paths: list[Path]) -> None:
 
 
 def files(folder: Path, out: Path | None = None) -> Iterator[Path]:
-    """Yield the files below a folder that are not hidden, nor in `out`, nor set aside as `data dedupe` does."""
+    """Yield the files below a folder that are not hidden, nor in `out`, nor set aside as `data dedupe` does.
+
+    Links to folders are not followed.
+
+    Raises
+    ------
+    InputError
+        If a folder cannot be listed: what is in it would be missing without a word.
+    """
     own = None if out is None else out.resolve()
-    for base, folders, names in os.walk(folder):
+    for base, folders, names in os.walk(folder, onerror=_refuse):
         here = Path(base)
         folders[:] = sorted(
             name
@@ -127,12 +135,18 @@ def files(folder: Path, out: Path | None = None) -> Iterator[Path]:
         yield from (here / name for name in names if not name.startswith("."))
 
 
+def _refuse(error: OSError) -> None:
+    raise InputError(f"{error.filename} cannot be listed: {error.strerror or error}") from error
+
+
 def _utterances(folder: Path, paths: list[Path], out: Path, lengths: list[float], about: About) -> Iterator[Utterance]:
     stems = Counter(path.relative_to(folder).with_suffix("").as_posix() for path in paths)
+    own = {path.relative_to(folder).as_posix() for path in paths}
     for path, duration_s in zip(paths, lengths, strict=True):
         name = path.relative_to(folder)
         stem = name.with_suffix("").as_posix()
-        identifier = stem if stems[stem] == 1 else name.as_posix()
+        # "a.wav" of "a.wav.mp3" may be another file's own name
+        identifier = stem if stems[stem] == 1 and stem not in own else name.as_posix()
         text = path.with_suffix(".txt")
         yield Utterance(
             id=identifier,

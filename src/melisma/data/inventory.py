@@ -25,6 +25,7 @@ from melisma.scale.protocol import Outcome, Task
 
 _VERSION = "1"  # changes where the same file gets another row
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one, after OWASP's "CSV Injection"
+_LINK = "a link to a folder, which is not followed: name that folder itself"
 _KEPT = ("title", "artist", "speaker_id", "license", "source", "source_url", "date", "dialect", "genre")
 
 
@@ -134,7 +135,7 @@ class Folder:
     ----------
     path : Path
     problems : list of Problem
-        Tables that cannot be read; known when it was walked through.
+        Tables that cannot be read, folders that cannot be listed or are links; known when it was walked through.
     """
 
     path: Path
@@ -145,7 +146,7 @@ class Folder:
 
     def __iter__(self) -> Iterator[Task]:
         tables: dict[Path, list[Table]] = {}
-        for here, names, beside in self._walk():
+        for here, names, beside in self._walk(self.problems):
             tables[here] = [*tables.get(here.parent, []), *self._tables(here, beside)]
             by_stem: dict[str, list[str]] = {}
             for name in beside:
@@ -154,13 +155,21 @@ class Folder:
                 near = sorted(set(by_stem.get(name.split(".")[0], ())) - {name})
                 yield self._task(here / name, near, tables[here])
 
-    def _walk(self) -> Iterator[tuple[Path, list[str], frozenset[str]]]:
-        """Yield a folder, its recordings in order, and all its files."""
-        for base, folders, files in os.walk(self.path):
+    def _walk(self, told: list[Problem] | None = None) -> Iterator[tuple[Path, list[str], frozenset[str]]]:
+        """Yield a folder, its recordings in order, and all its files; what cannot be walked through is told."""
+        faults = [] if told is None else told
+
+        def unlisted(error: OSError) -> None:
+            said = f"it cannot be listed: {error.strerror or error}"
+            faults.append(Problem(_shown(Path(error.filename or self.path), self.path), "folder", said))
+
+        for base, folders, files in os.walk(self.path, onerror=unlisted):
             here = Path(base)
             folders[:] = sorted(
                 name for name in folders if not name.startswith(".") and not moves.journals(here / name)
             )
+            links = (here / name for name in folders if (here / name).is_symlink())
+            faults += [Problem(_shown(each, self.path), "folder", _LINK) for each in links]
             seen = sorted(name for name in files if not name.startswith("."))
             yield here, [name for name in seen if Path(name).suffix.lower() in SUFFIXES], frozenset(seen)
 
@@ -270,7 +279,7 @@ def _csv(cells: list[str]) -> str:
 
 
 def utterance(row: Row, facts: dict[str, Any], folder: Path, manifest: Path, taken: set[str]) -> Utterance | None:
-    """Return the line of a recording in a manifest; None for what cannot be used: unreadable, or there already.
+    """Return the line of a recording in a manifest; None for what cannot be used.
 
     Parameters
     ----------
@@ -282,7 +291,7 @@ def utterance(row: Row, facts: dict[str, Any], folder: Path, manifest: Path, tak
     taken : set of str
         Ids that are used already; the new one is added.
     """
-    if row.error or row.duplicate or not row.duration_s or not _writable(row.filename):
+    if row.error or not row.duration_s or not _writable(row.filename):
         return None
     stem = PurePosixPath(row.filename).with_suffix("").as_posix()
     identifier = stem if stem not in taken else row.filename

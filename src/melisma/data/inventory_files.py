@@ -6,12 +6,13 @@ import hashlib
 import heapq
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from melisma.core.errors import InputError
 from melisma.data import manifest
-from melisma.data.inventory import Examine, Folder, Inventory, csv_head, csv_line, utterance
+from melisma.data.inventory import Examine, Folder, Inventory, Row, csv_head, csv_line, utterance
 from melisma.data.lines import writing
 from melisma.data.manifest import Utterance
 from melisma.data.report import Problem
@@ -45,7 +46,7 @@ def write(
 ) -> tuple[Inventory, int]:
     """Take the inventory of a folder; return what was found, and how many lines the manifest has.
 
-    Memory is 200 bytes a file, for finding copies; nothing else is held.
+    Memory is 300 bytes a file, for finding copies; nothing else is held.
 
     Raises
     ------
@@ -61,8 +62,7 @@ def write(
         raise InputError(f"there is no recording in {folder}")
     result = Inventory(folder)
     journal = outputs.table.with_name(f".{outputs.table.name}.journal")
-    taken: set[str] = set()
-    n_lines = 0
+    lines = _Lines(folder, outputs)
     with ExitStack() as stack:
         row_to = stack.enter_context(writing(outputs.table))
         line_to = stack.enter_context(writing(outputs.manifest)) if outputs.manifest else None
@@ -70,21 +70,56 @@ def write(
         for outcome in (executor or LocalExecutor()).run(Examine(), found, journal=journal, progress=progress):
             row, facts = result.add(outcome)
             row_to(csv_line(row))
-            if line_to is None or outputs.manifest is None:
-                continue
-            line = utterance(row, facts, folder, outputs.manifest, taken)
-            if line is None or not (line.transcript or outputs.untranscribed):
-                if line is None and not row.error and not row.duplicate:
-                    result.problems.append(Problem(row.filename, "name", _unusable(row.duration_s)))
-                continue
-            line_to(line.line())
-            n_lines += 1
+            if line_to is not None and (line := lines.of(row, facts, result.problems)) is not None:
+                line_to(line.line())
+    lines.put_right()
     result.problems += found.problems
-    return result, n_lines
+    return result, lines.n
 
 
-def _unusable(duration_s: float | None) -> str:
-    return "its name is not UTF-8, which a manifest cannot hold" if duration_s else "it holds no sound"
+@dataclass(slots=True)
+class _Lines:
+    """The manifest of an inventory as it is made: which recordings are in it, each once, with its text if it has one.
+
+    The first of some copies may be of no use, without a text or under a name that no manifest can hold: then another
+    stands for them.
+    """
+
+    folder: Path
+    outputs: Outputs
+    n: int = 0
+    _taken: set[str] = field(default_factory=set)
+    _mute: dict[bytes, str] = field(default_factory=dict)  # by hash: the id of a line without a text, "" of others
+    _instead: dict[str, Utterance] = field(default_factory=dict)
+
+    def of(self, row: Row, facts: dict[str, Any], problems: list[Problem]) -> Utterance | None:
+        """Return the line to write for a recording; None for what is not wanted, unusable or there already."""
+        known = self._mute.get(content := bytes.fromhex(row.sha256))
+        if row.error or self.outputs.manifest is None or known == "" or (known and not row.has_transcript):
+            return None
+        line = utterance(row, facts, self.folder, self.outputs.manifest, self._taken)
+        if line is None:
+            kind, why = _NAME if row.duration_s else _EMPTY
+            problems.append(Problem(row.filename, kind, why))
+            return None
+        if not (line.transcript or self.outputs.untranscribed):
+            return None
+        self._mute[content] = "" if line.transcript else line.id
+        if known:  # a copy that says what the line does not
+            self._instead[known] = line
+            return None
+        self.n += 1
+        return line
+
+    def put_right(self) -> None:
+        """Put lines with a text in the place of those of copies that have none."""
+        if self._instead and self.outputs.manifest is not None:
+            there = manifest.read(self.outputs.manifest)
+            manifest.write(self.outputs.manifest, (self._instead.get(each.id, each) for each in there))
+
+
+_NAME = ("name", "its name is not UTF-8, which a manifest cannot hold")
+_EMPTY = ("empty", "it holds no sound")
 
 
 def small_beside(path: Path) -> Path:

@@ -15,7 +15,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,13 +138,31 @@ def read(journal: Path) -> Plan:
     return _read(journal)[0]
 
 
-def finish(journal: Path, progress: Progress | None = None) -> Done:
-    """Do what a run that was killed has left of its plan; nothing where it was done."""
+def finish(journal: Path, folders: Iterable[Path], progress: Progress | None = None) -> Done:
+    """Do what a run that was killed has left of its plan; nothing where it was done.
+
+    Parameters
+    ----------
+    journal : Path
+        Nobody has named it: it lay where the next run looks, and may have come with a corpus of strangers.
+    folders : iterable of Path
+        Where files may be taken from and put.
+    progress : callable, optional
+        Told of the share that is done.
+
+    Raises
+    ------
+    InputError
+        If it is no such journal, or names a file in none of the folders; nothing has been moved then.
+    """
     plan, done = _read(journal)
-    return Done(0) if done else _carry_out(plan, journal, progress)
+    if done:
+        return Done(0)
+    _check_among(plan, journal, folders)
+    return _carry_out(plan, journal, progress)
 
 
-def undo(journal: Path, progress: Progress | None = None) -> Done:
+def undo(journal: Path, progress: Progress | None = None, *, folders: Iterable[Path] | None = None) -> Done:
     """Put files back where they came from; the journal is called `….undone` afterwards if all are back.
 
     May be called again after a crash, or after a place that was taken has been freed.
@@ -152,9 +170,11 @@ def undo(journal: Path, progress: Progress | None = None) -> Done:
     Raises
     ------
     InputError
-        If it is no such journal.
+        If it is no such journal, or `folders` are given and it names a file in none of them.
     """
     plan, _ = _read(journal)
+    if folders is not None:
+        _check_among(plan, journal, folders)
     back = [Move(move.target, move.source) for move in reversed(plan.moves)]
     done = _move_all(Plan(plan.command, plan.root, back), progress)
     if not done.problems:
@@ -195,11 +215,24 @@ def _read(journal: Path) -> tuple[Plan, bool]:
     return plan, done
 
 
+def _check_among(plan: Plan, journal: Path, folders: Iterable[Path]) -> None:
+    known = {os.path.realpath(folder) for folder in folders}
+    for move in plan.moves:
+        for path in (plan.root / move.source, plan.root / move.target):
+            parent = Path(os.path.realpath(path.parent))
+            if known.isdisjoint(map(str, (parent, *parent.parents))):
+                raise InputError(f"{journal} would move {path}, which is no file of this corpus: delete the journal")
+
+
 def _check(plan: Plan) -> None:
     seen: set[Path] = set()
+    root = os.path.realpath(plan.root)
     for move in plan.moves:
         for path in (move.source, move.target):
             _check_inside(path, plan.root)
+            parent = os.path.realpath((plan.root / path).parent)  # a link among its folders may lead anywhere
+            if os.path.commonpath([parent, root]) != root:
+                raise InputError(f"{plan.root}: {str(path)!r} leads out of the folder")
         if not (plan.root / move.source).is_file():
             raise InputError(f"{plan.root / move.source} cannot be moved: there is no such file")
         if os.path.lexists(plan.root / move.target):

@@ -16,15 +16,17 @@ from melisma.data.dedupe import KINDS, Copies, Copy, Item, Search, find
 from melisma.data.folder import SUFFIXES
 from melisma.data.inventory import Folder
 from melisma.data.moves import Move, Plan
-from melisma.data.report import Report
+from melisma.data.report import Problem, Report
 from melisma.data.transcripts import SUFFIXES as TEXTS
 from melisma.scale.protocol import Executor, Progress
 
 FOLDER = "duplicates"
 
 
-def of_folder(folder: Path) -> list[Item]:
-    """Return the recordings of a folder; those with a text and with a source beside them are worth more.
+def of_folder(folder: Path) -> tuple[list[Item], list[Problem]]:
+    """Return the recordings of a folder, and what could not be looked through.
+
+    Those with a text and with a source beside them are worth more.
 
     Raises
     ------
@@ -32,7 +34,8 @@ def of_folder(folder: Path) -> list[Item]:
         If it holds no recording.
     """
     found = []
-    for task in Folder(folder):
+    listed = Folder(folder)
+    for task in listed:
         beside = task.item["beside"]
         has_text = any(name.endswith(TEXTS) for name in beside)
         has_source = any(name.endswith((".source.json", ".info.json")) for name in beside)
@@ -40,7 +43,7 @@ def of_folder(folder: Path) -> list[Item]:
         found.append(Item(task.key, folder / task.key, worth=worth))
     if not found:
         raise InputError(f"there is no recording in {folder}")
-    return found
+    return found, [each for each in listed.problems if each.kind == "folder"]
 
 
 def _name_of_a_copy(name: str) -> Iterator[int]:
@@ -50,16 +53,20 @@ def _name_of_a_copy(name: str) -> Iterator[int]:
     yield sum(stem.endswith(f"({n})") for n in range(1, 100))
 
 
-def of_manifest(path: Path) -> tuple[list[Item], set[str]]:
-    """Return the utterances of a manifest, and the ids of those whose files were set aside by an earlier run."""
-    found, gone = [], set()
+def of_manifest(path: Path) -> tuple[list[Item], list[int]]:
+    """Return the utterances of a manifest, and which are left out: their files were set aside by an earlier run.
+
+    The second are numbers of utterances, from 0: an id may come twice, as where manifests were joined.
+    """
+    found: list[Item] = []
+    gone: list[int] = []
     known: set[str] | None = None
-    for each in manifest.read(path):
+    for number, each in enumerate(manifest.read(path)):
         audio = manifest.audio_path(path, each)
         if not audio.exists():
             known = set(_earlier(path)) if known is None else known
             if os.path.realpath(audio) in known:
-                gone.add(each.id)
+                gone.append(number)
                 continue
         worth = (not each.transcript, each.words is None, not each.license, not each.speaker_id)
         found.append(Item(each.id, audio, (each.start, each.duration), each.transcript, worth))
@@ -76,12 +83,28 @@ def default_folder(target: Path) -> Path:
     """Return where copies of a folder, or of the recordings of a manifest, go: `duplicates` in the folder of all."""
     if target.is_dir():
         return target / FOLDER
-    folders = {os.path.realpath(manifest.audio_path(target, each).parent) for each in manifest.read(target)}
+    folders = _audio_folders(target)
     return Path(os.path.commonpath(folders)) / FOLDER if folders else target.parent / FOLDER
+
+
+def _audio_folders(path: Path) -> set[str]:
+    return {os.path.realpath(manifest.audio_path(path, each).parent) for each in manifest.read(path)}
+
+
+def _finish_earlier(target: Path, folder: Path) -> None:
+    """Do what runs that were killed have left, where it is of this corpus."""
+    begun = moves.journals(folder)
+    if begun:
+        own = [target] if target.is_dir() else map(Path, _audio_folders(target))
+        among = [*own, folder]
+        for each in begun:
+            moves.finish(each, among)
 
 
 def plan(items: Sequence[Item], copies: Copies, folder: Path) -> Plan:
     """Plan to move the files of which nothing is kept, and what lies beside them, into a folder.
+
+    Of a link the link goes, and not the file that it leads to, which may lie anywhere.
 
     Parameters
     ----------
@@ -94,8 +117,9 @@ def plan(items: Sequence[Item], copies: Copies, folder: Path) -> Plan:
     """
     dropped = {copy.number for copy in copies.copies}
     kept = {os.path.realpath(item.path) for number, item in enumerate(items) if number not in dropped}
-    gone = {os.path.realpath(items[number].path): items[number].path for number in sorted(dropped)}
-    sources = [Path(real) for real in gone if real not in kept and os.path.exists(real)]
+    gone = dict.fromkeys(items[number].path for number in sorted(dropped))
+    going = (path for path in gone if os.path.realpath(path) not in kept and path.exists())
+    sources = list(dict.fromkeys(Path(os.path.realpath(path.parent), path.name) for path in going))
     together = [*sources, *_beside(sources)]
     folder = Path(os.path.realpath(folder))
     root = Path(os.path.commonpath([folder, *(path.parent for path in sources)])) if sources else folder
@@ -163,12 +187,16 @@ def run(asked: Asked, journal: Path, *, executor: Executor | None = None, progre
     """
     folder = asked.folder or default_folder(asked.target)
     if asked.apply:
-        for each in moves.journals(folder):
-            moves.finish(each)
-    items, gone = (of_folder(asked.target), set()) if asked.target.is_dir() else of_manifest(asked.target)
+        _finish_earlier(asked.target, folder)
+    gone: list[int] = []
+    unlisted: list[Problem] = []
+    if asked.target.is_dir():
+        items, unlisted = of_folder(asked.target)
+    else:
+        items, gone = of_manifest(asked.target)
     found = find(items, asked.search, executor=executor, journal=journal, progress=progress)
     planned = plan(items, found, folder)
-    problems, details = list(found.problems), _details(items, found)
+    problems, details = [*unlisted, *found.problems], _details(items, found)
     counts = _counts(items, found) | {"files_to_move": len(planned.moves), "set_aside_earlier": len(gone)}
     if asked.apply and planned.moves:
         undo_by = moves.free_journal(folder)
@@ -176,8 +204,7 @@ def run(asked: Asked, journal: Path, *, executor: Executor | None = None, progre
         problems += done.problems
         counts["files_moved"], details["undo"] = done.n_moved, str(undo_by)
     if asked.output is not None:
-        dropped = {items[copy.number].id for copy in found.copies} | gone
-        counts["manifest_lines"] = _write(asked.target, asked.output, dropped)
+        counts["manifest_lines"] = _write(asked, asked.output, {copy.number for copy in found.copies}, set(gone))
     told = {"target": str(asked.target), "duplicates": str(folder), **asdict(asked.search)}
     return Report("data dedupe", told, counts, problems, details, applied=asked.apply or not planned.moves)
 
@@ -197,9 +224,11 @@ def _details(items: Sequence[Item], found: Copies) -> dict[str, Any]:
     return {"copies": told(found.copies), "parts": told(found.parts), "kinds": dict(KINDS)}
 
 
-def _write(source: Path, output: Path, dropped: set[str]) -> int:
-    kept = (each for each in manifest.read(source) if each.id not in dropped)
-    return manifest.write(output, (manifest.rebased(each, source, output) for each in kept))
+def _write(asked: Asked, output: Path, copies: set[int], gone: set[int]) -> int:
+    """Write the lines that are neither copies, by their numbers among the items, nor gone, by theirs among all."""
+    there = (each for number, each in enumerate(manifest.read(asked.target)) if number not in gone)
+    kept = (each for number, each in enumerate(there) if number not in copies)
+    return manifest.write(output, (manifest.rebased(each, asked.target, output) for each in kept))
 
 
 def mention(report: Path, found: Report) -> None:

@@ -105,7 +105,7 @@ def resume(root: Path) -> list[Path]:
             shutil.rmtree(folder)
     done = unfinished(root)
     for folder in done:
-        moves.finish(folder / _OUT)
+        moves.finish(folder / _OUT, [root])
         _bring_in(root, folder)
     return done
 
@@ -132,9 +132,9 @@ def undo(folder: Path) -> tuple[Problem, ...]:
     check(folder)
     problems: tuple[Problem, ...] = ()
     if (folder / _IN).exists():
-        problems += moves.undo(folder / _IN).problems
+        problems += moves.undo(folder / _IN, folders=[folder.parents[1]]).problems
     if not problems and (folder / _OUT).exists():
-        problems += moves.undo(folder / _OUT).problems
+        problems += moves.undo(folder / _OUT, folders=[folder.parents[1]]).problems
     if not problems:
         shutil.rmtree(folder)
     return problems
@@ -183,7 +183,7 @@ def check(folder: Path) -> None:
 def _bring_in(root: Path, folder: Path) -> tuple[Problem, ...]:
     """Move what takes the place of what was taken out."""
     if (folder / _IN).exists():
-        return moves.finish(folder / _IN).problems
+        return moves.finish(folder / _IN, [root]).problems
     new = folder / _NEW
     found = sorted(path.relative_to(new) for path in new.rglob("*") if path.is_file())
     at = new.relative_to(root)

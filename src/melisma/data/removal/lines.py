@@ -43,11 +43,15 @@ def walk(root: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If there is no such folder.
+        If there is no such folder, or one cannot be listed: what is in it would stay.
     """
     if not root.is_dir():
         raise InputError(f"there is no folder {root}")
-    for base, folders, files in os.walk(root):
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename} cannot be listed: {error.strerror or error}") from error
+
+    for base, folders, files in os.walk(root, onerror=refuse):
         folders[:] = sorted(name for name in folders if name not in _PASSED_OVER)
         yield from (Path(base, name) for name in sorted(files))
 
