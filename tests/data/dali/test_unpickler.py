@@ -141,6 +141,7 @@ def hostile(marker: Path) -> dict[str, bytes]:
         )
         * 2,
         "one text a million times": b"](" + text + b"q\x00" + b"h\x00" * 100_000 + b"e.",
+        "one name a million times": b"](}" + text + b"Nsq\x00" + b"h\x00" * 100_000 + b"e.",
         "text encoded a thousand times": b"c_codecs\nencode\nq\x01"
         + text
         + b"q\x00X\x06\x00\x00\x00latin1\x86q\x020"

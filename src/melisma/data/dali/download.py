@@ -73,9 +73,8 @@ def download(
         raise InputError("no song is meant")
     fates: Counter[str] = Counter()
     problems: list[Problem] = []
-    there = [song_id for song_id in songs if dali.audio_of(song_id) is not None]
-    fates[Fate.PRESENT] += len(there)
-    missing = [song for song_id, song in songs.items() if song_id not in set(there)]
+    missing = [song for song_id, song in songs.items() if dali.audio_of(song_id) is None]
+    fates[Fate.PRESENT] += len(songs) - len(missing)
     for done, got in enumerate(_fetched(missing, problems, config, downloader), 1):
         fates[got[1]] += 1
         if got[2]:

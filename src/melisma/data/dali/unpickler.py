@@ -98,6 +98,7 @@ def _plain(value: Any, budget: Budget, depth: int) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(each, budget, depth + 1) for each in value]
     if isinstance(value, dict):
+        budget.spend(0, sum(map(len, value)))
         return {key: _plain(each, budget, depth + 1) for key, each in value.items()}
     if isinstance(value, Array) and value.values is not None:
         return _plain(value.values, budget, depth + 1)
