@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest_plugins = ["servers"]
 
 # A busy machine is no fault of the code: no test of ours asserts a wall-clock time.
-settings.register_profile("melisma", deadline=None)
+settings.register_profile("melisma", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("melisma")
 
 # A shell lets what it runs in the background ignore Ctrl-C, and so would all that a test starts and interrupts.

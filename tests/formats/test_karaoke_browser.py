@@ -162,7 +162,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     service = webdriver.ChromeService(executable_path=CHROMEDRIVER)
     driver = webdriver.Chrome(options=options, service=service)
-    driver.set_script_timeout(20)
+    driver.set_script_timeout(180)
     try:
         yield Browser(driver, tmp_path_factory.mktemp("pages"))
     finally:
@@ -195,9 +195,11 @@ def word_at(ms: float) -> int | None:
     return inside[-1] if inside else None
 
 
-def test_while_it_plays_the_word_being_sung_is_lit_and_fills(browser: Browser) -> None:
+def played(browser: Browser, rate: float) -> list[list[Any]]:
+    """Play the first lines; return what stood at each frame: time, number of lit words, which, its share, the line."""
     browser.seek(4.9)
-    samples = browser.driver.execute_async_script(
+    browser.js("a.playbackRate = x0", rate)
+    return browser.driver.execute_async_script(
         """
         const done = arguments[0], audio = document.getElementById("audio"), samples = [];
         const look = () => {
@@ -212,22 +214,29 @@ def test_while_it_plays_the_word_being_sung_is_lit_and_fills(browser: Browser) -
         document.getElementById("play").click();
         """
     )
+
+
+def test_while_it_plays_the_word_being_sung_is_lit_and_fills(browser: Browser) -> None:
     edges = {t for _, _, a, b in ROWS if a is not None for t in (a, b)} | {SHORT_WORD_ENDS}
-    seen = set()
-    # What is on the screen was painted between the reading two frames ago and this one, however slow the machine.
-    for (since, *_), (ms, n_lit, lit, share, line) in zip(samples, samples[2:], strict=False):
-        low, high = since - 1, ms + 1
-        moments = [low, high, *(edge for edge in edges if low < edge < high)]
-        assert lit in {word_at(moment) for moment in moments}, f"between {low} and {high} ms"
-        assert n_lit == (lit is not None)
-        seen.add(lit)
-        if lit is not None:
-            _, _, start, end = ROWS[lit]
-            length = (SHORT_WORD_ENDS if start == end else end) - start
-            assert (low - start) / length - 0.001 <= share <= (high - start) / length + 0.001
-            assert int(line) == ROWS[lit][0]
-    assert seen >= {None, 0, 1, 3, 4, 5, 7}
-    assert len(samples) > 20
+    seen, n_frames, all_words = set(), 0, {None, 0, 1, 3, 4, 5, 7}
+    for rate in (1.0, 0.5, 0.1):  # a machine that paints too few frames to see each word hears the song more slowly
+        samples = played(browser, rate)
+        n_frames += len(samples)
+        # What is on the screen was painted between the reading two frames ago and this one, however slow the machine.
+        for (since, *_), (ms, n_lit, lit, share, line) in zip(samples, samples[2:], strict=False):
+            low, high = since - 1, ms + 1
+            moments = [low, high, *(edge for edge in edges if low < edge < high)]
+            assert lit in {word_at(moment) for moment in moments}, f"between {low} and {high} ms"
+            assert n_lit == (lit is not None)
+            seen.add(lit)
+            if lit is not None:
+                _, _, start, end = ROWS[lit]
+                length = (SHORT_WORD_ENDS if start == end else end) - start
+                assert (low - start) / length - 0.001 <= share <= (high - start) / length + 0.001
+                assert int(line) == ROWS[lit][0]
+        if seen >= all_words and n_frames > 20:
+            return
+    raise AssertionError(f"of the words only {seen} were seen, in {n_frames} frames")
 
 
 def test_a_word_is_sung_after_its_end_and_unsung_again_after_going_back(browser: Browser) -> None:
@@ -248,6 +257,7 @@ def test_a_click_on_a_word_seeks_there_and_lights_it(browser: Browser) -> None:
 
 def test_a_click_of_the_mouse_on_what_is_seen_seeks(browser: Browser) -> None:
     browser.seek(5.0)
+    browser.rest()  # or the mouse may miss what glides
     browser.click("[data-word='4']")
     assert browser.time_ms == 6100
     browser.seek(16.5)

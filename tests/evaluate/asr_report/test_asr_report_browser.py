@@ -17,7 +17,7 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio"),
 ]
-WAIT_MS = 20_000
+WAIT_MS = 120_000
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,8 @@ def test_clips_are_gone_through_by_keys_and_one_plays_at_a_time(visit):
     opened = visit()
     focused = "() => document.activeElement.id"
     names = opened.locator(".clip").evaluate_all("all => all.map(each => each.id)")
+    slowly = "all => all.forEach(each => { each.defaultPlaybackRate = each.playbackRate = 0.1; })"
+    opened.locator("audio").evaluate_all(slowly)  # so that no clip is over before it is looked at
     opened.keyboard.press("j")
     assert opened.evaluate(focused) == names[0]
     opened.keyboard.press("j")
