@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,12 +53,6 @@ def settings(tmp_path):
 
 
 @pytest.fixture
-def serve():
-    """`listening`, for a test that wants other settings."""
-    return listening
-
-
-@pytest.fixture
 def studio(settings):
     """A service that nobody works for: what is queued stays queued, until a test says otherwise."""
     with listening(settings) as found:
@@ -68,6 +63,15 @@ def studio(settings):
 def working(settings):
     """A service with one thread that works."""
     with listening(replace(settings, jobs=replace(settings.jobs, workers=1))) as found:
+        yield found
+
+
+@pytest.fixture
+def guarded(settings):
+    """A service that wants a token."""
+    token = "a-token-of-this-test-only"
+    tokens = {hashlib.sha256(token.encode()).hexdigest(): "singer"}
+    with listening(replace(settings, tokens=tokens), token) as found:
         yield found
 
 

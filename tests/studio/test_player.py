@@ -70,10 +70,11 @@ def test_while_it_plays_words_follow_the_sound_at_any_speed(visit, studio, song)
         """async (n) => {
           const audio = document.querySelector("audio");
           const seen = [];
-          while (seen.length < n) {
+          while (seen.length < n && !audio.ended) {
+            const before = audio.currentTime;
             await new Promise(requestAnimationFrame);
             const lit = document.querySelector(".word.lit");
-            if (!audio.paused && lit) seen.push([audio.currentTime, Number(lit.dataset.word)]);
+            if (!audio.paused && lit) seen.push([before, Number(lit.dataset.word), audio.currentTime]);
           }
           return seen;
         }""",
@@ -81,11 +82,12 @@ def test_while_it_plays_words_follow_the_sound_at_any_speed(visit, studio, song)
     )
     page.keyboard.press("Space")
     assert page.evaluate("document.querySelector('audio').paused")
-    assert seen[-1][0] > seen[0][0]
-    for time, index in seen:
+    assert seen[-1][2] > seen[0][0]
+    for before, index, after in seen:
         word = alignment["words"][index]
-        # What was painted in a frame is for a moment before or at the one that the frame's reader sees.
-        assert word["start_ms"] - 1 <= 1000 * time <= word["end_ms"] + 300
+        # What is painted is for a moment between the frame before, which a busy machine puts off, and this one.
+        assert word["start_ms"] - 1 <= 1000 * after, (before, index, after)
+        assert 1000 * before <= word["end_ms"] + 300, (before, index, after)
 
 
 def test_keys_move_through_the_song(visit, studio, song):
@@ -279,7 +281,7 @@ def test_voice_and_music_have_volumes_of_their_own_and_stay_together(visit, stud
     word = alignment["words"][3]
     assert page.evaluate(LIT, (word["start_ms"] + word["end_ms"]) / 2000)["index"] == 3
     page.wait_for_function(TOGETHER)
-    assert page.evaluate(HEARD)["apart"] < 0.05
+    page.wait_for_function(f"() => ({HEARD})().apart < 0.05")
 
 
 def test_a_song_has_the_colours_of_its_karaoke_page(visit, studio, song):

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 import transcription_server as fake
 
+JOB_MS = 180_000  # that a job may take on a machine with much else to do
 LIT = """async (seconds) => {
   const audio = document.querySelector("audio");
   audio.pause();
@@ -36,7 +37,7 @@ def test_what_is_heard_is_lit_in_the_player(visit, tone_server, working, tones):
     dialog.get_by_label("Engine").select_option("openai_http")
     dialog.get_by_role("button", name="Add and align").click()
     play = page.locator(".song").get_by_role("link", name="Play tones", exact=True).last
-    expect(play).to_be_visible()
+    expect(play).to_be_visible(timeout=JOB_MS)
     jobs = working.call("GET", "jobs")["items"]
     assert [(each["kind"], each["state"]) for each in jobs] == [("transcribe", "done")]
     play.click()
@@ -55,11 +56,11 @@ def test_what_fails_can_be_tried_again(visit, tone_server, working, tones):
     dialog.get_by_label("Engine").select_option("openai_http")
     dialog.get_by_role("button", name="Add and align").click()
     song = page.locator(".song")
-    expect(song.get_by_text("The recording could not be written down.")).to_be_visible()
+    expect(song.get_by_text("The recording could not be written down.")).to_be_visible(timeout=JOB_MS)
     tone_server.script.clear()
     song.get_by_role("button", name="Try again…").click()
     again = page.get_by_role("dialog", name="Align tones")
     again.get_by_label("I have none").check()
     again.get_by_label("Engine").select_option("openai_http")
     again.get_by_role("button", name="Align", exact=True).click()
-    expect(song.get_by_role("link", name="Play tones", exact=True).last).to_be_visible()
+    expect(song.get_by_role("link", name="Play tones", exact=True).last).to_be_visible(timeout=JOB_MS)

@@ -17,6 +17,7 @@ from melisma.core.records import Alignment, Line, Word
 from melisma.core.timebase import Timebase
 
 CHROMIUM = shutil.which("chromium")
+CALL_S = 120  # that a call may take on a machine with much else to do
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -54,7 +55,7 @@ class Studio:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(f"{self.url}/v1/{path}", data, headers, method=method), timeout=30) as answer:
+        with urlopen(Request(f"{self.url}/v1/{path}", data, headers, method=method), timeout=CALL_S) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -65,7 +66,7 @@ class Studio:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         with made.path.open("rb") as file:
             files = {"audio": (made.path.name, file, "audio/wav")}
-            answer = httpx.post(f"{self.url}/v1/songs", files=files, data=names, headers=headers, timeout=60)
+            answer = httpx.post(f"{self.url}/v1/songs", files=files, data=names, headers=headers, timeout=CALL_S)
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
@@ -114,7 +115,7 @@ def listening(settings: Any, token: str = "") -> Iterator[Studio]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + CALL_S
             while not server.started:
                 assert thread.is_alive(), "the service did not start"
                 assert time.monotonic() < deadline, "the service did not start"
