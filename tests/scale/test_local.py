@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from melisma.scale.local import LocalExecutor
 from melisma.scale.protocol import Task
 from melisma.testing.executors import Script, check_executor, leave_in_hand
 
+PATIENCE_S = 300.0  # for what another process is to do
 SLOW = """
 import sys, time
 from pathlib import Path
@@ -34,7 +36,7 @@ class Slow:
         try:
             with started.open("a") as file:
                 file.write("x")
-            time.sleep(0.01 if number < 5 or Path(folder, "go").exists() else 60)
+            time.sleep(0.01 if number < 5 or Path(folder, "go").exists() else 600)
             return number
         finally:
             Path(folder, f"left {number}").touch()
@@ -88,16 +90,18 @@ class Slow:
         self.wait_until((self.folder / name).exists)
 
     def wait_until(self, is_so: Callable[[], object]) -> None:
-        until = time.monotonic() + 120
+        until = time.monotonic() + PATIENCE_S
         while not is_so():
             assert time.monotonic() < until, "what is waited for never came"
+            run = self.started[-1]
+            assert run.poll() is None or run.returncode < 0 or is_so(), f"it has ended: {run.communicate()}"
             time.sleep(0.02)
 
     def finish(self) -> str:
         """Let all be quick now, and run to the end."""
         (self.folder / "go").touch()
         run = self.start()
-        out, err = run.communicate(timeout=60)
+        out, err = run.communicate(timeout=PATIENCE_S)
         assert (run.returncode, err) == (0, "")
         return out.strip()
 
@@ -119,7 +123,7 @@ def slow_in(tmp_path):
     yield make
     for run in (run for slow in made for run in slow.started):
         run.kill()
-        run.communicate(timeout=60)
+        run.communicate(timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -129,7 +133,7 @@ def test_what_is_done_is_kept_when_it_is_ended(tmp_path, slow_in, jobs, sent, co
     run = slow.start()
     slow.wait_for("started 5")
     os.killpg(run.pid, sent) if sent == signal.SIGINT else run.send_signal(sent)
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=PATIENCE_S)
     assert (run.returncode, out, err) == (code, "", "")
     assert (tmp_path / "left 5").exists(), "a task that is ended clears up behind itself"
     assert slow.finish() == str(list(range(10)))
@@ -137,12 +141,36 @@ def test_what_is_done_is_kept_when_it_is_ended(tmp_path, slow_in, jobs, sent, co
     assert sum(slow.times_started(number) for number in range(10)) <= 10 + jobs
 
 
+LOADING = """
+if __name__ == "__mp_main__":  # in a process that has begun to load what it needs
+    import os
+    part = Path(sys.argv[1], f"part {os.getpid()}")
+    part.write_text(str(os.getpid()))
+    part.rename(Path(sys.argv[1], "loading"))
+    while not Path(sys.argv[1], "go on").exists():
+        time.sleep(0.01)
+"""
+
+
+def test_a_process_that_is_still_loading_does_not_hear_ctrl_c(tmp_path, slow_in):
+    slow = slow_in(2)
+    with (tmp_path / "slow.py").open("a", encoding="utf-8") as script:
+        script.write(LOADING)
+    (tmp_path / "go").touch()
+    run = slow.start()
+    slow.wait_for("loading")
+    os.kill(int((tmp_path / "loading").read_text(encoding="utf-8")), signal.SIGINT)
+    (tmp_path / "go on").touch()
+    out, err = run.communicate(timeout=PATIENCE_S)
+    assert (run.returncode, out.strip(), err) == (0, str(list(range(10))), "")
+
+
 def test_what_is_done_is_kept_when_it_is_killed_and_no_process_stays(slow_in):
     slow = slow_in(2)
     run = slow.start()
     slow.wait_for("started 5")
     run.kill()
-    run.communicate(timeout=60)
+    run.communicate(timeout=PATIENCE_S)
     slow.wait_for("left 5")  # its process notices that nobody waits for it any more
     assert slow.finish() == str(list(range(10)))
     assert slow.times_started(5) == 2
@@ -157,7 +185,7 @@ def test_a_task_that_ends_three_runs_is_not_begun_in_a_fourth(tmp_path, slow_in,
         run = slow.start()
         slow.wait_until(lambda before=before: slow.times_started(5) > before)
         os.killpg(run.pid, signal.SIGKILL)
-        run.communicate(timeout=60)
+        run.communicate(timeout=PATIENCE_S)
         for each in tmp_path.glob("*outlived*"):  # a machine that goes down leaves nobody to say so
             each.unlink()
     result = str([*range(5), None if given_up else 5, *range(6, 10)])
@@ -172,7 +200,7 @@ def test_a_run_that_alone_was_killed_blames_no_task(tmp_path, slow_in):
         run = slow.start()
         slow.wait_until(lambda times=times: slow.times_started(5) == times)
         run.kill()
-        run.communicate(timeout=60)
+        run.communicate(timeout=PATIENCE_S)
         slow.wait_until(lambda: any(tmp_path.glob("journal.outlived-*")))
     assert slow.finish() == str(list(range(10)))
     assert not list(tmp_path.glob("journal.outlived-*"))
@@ -210,7 +238,7 @@ def test_a_script_without_a_guard_is_one_sentence(tmp_path):
         """),
         encoding="utf-8",
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert done.stdout.strip().splitlines()[-1].startswith("processes for script end before they begin (exit code 1)")
 
 
@@ -233,9 +261,12 @@ def test_a_segmentation_fault_is_told_by_its_name():
 
 
 def test_of_a_stage_that_cannot_be_loaded_the_reason_is_told():
-    with pytest.raises(ModuleNotFoundError):  # pytest loads this module under a name that no other process knows
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         list(LocalExecutor(2).run(Own(), [Task("a", 1)]))
 
 
 class Own(Script):
     __slots__ = ()
+
+    def __reduce__(self):
+        return import_module, ("no_such_module",)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -150,10 +150,10 @@ class Crew:
             name=f"melisma-{self._name}",
             daemon=True,
         )
-        with environment(ONE_THREAD | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})):
+        with uninterrupted(), environment(ONE_THREAD | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})):
             process.start()
-        theirs.close()
-        self._workers.append(_Worker(process, ours, gpu=gpu))
+            theirs.close()
+            self._workers.append(_Worker(process, ours, gpu=gpu))
         return self._workers[-1]
 
     def _send(self, to: _Worker, tasks: list[Numbered]) -> None:
@@ -260,6 +260,23 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let processes that are started meanwhile begin deaf to Ctrl-C, which reaches every process of the terminal.
+
+    One that is still loading what it needs would end with a traceback; see `melisma.scale.worker.leave_interrupts`.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # multiprocessing starts it with the first process, and unblocks the signal then
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def one_thread() -> AbstractContextManager[None]:

@@ -37,7 +37,7 @@ def work(stage: bytes, link: Connection, witness: Path | None = None) -> None:
     witness : Path, optional
         Made if the parent ends and this process does not: then it was not a task that ended it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the parent decides
+    leave_interrupts()
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_watch_parent, args=(witness,), name="melisma-parent", daemon=True).start()
     try:
@@ -50,6 +50,13 @@ def work(stage: bytes, link: Connection, witness: Path | None = None) -> None:
         return
     except Exception as error:
         link.send(fault(error))
+
+
+def leave_interrupts() -> None:
+    """Leave Ctrl-C to the parent, which started this process deaf to it; what this one starts hears it again."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _done(stage: Stage, number: int, task: Task) -> tuple[Any, ...]:

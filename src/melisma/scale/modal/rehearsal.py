@@ -20,10 +20,11 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from secrets import token_hex
 
-from melisma.scale.crew import one_thread
+from melisma.scale.crew import one_thread, uninterrupted
 from melisma.scale.modal.cloud import Call, CallLost, CallTimedOut, CloudError, Needs
 from melisma.scale.modal.folder_volume import FolderVolume, View, be_seen
 from melisma.scale.modal.orders import Order, Report
+from melisma.scale.worker import leave_interrupts
 
 
 @dataclass(slots=True, eq=False)
@@ -161,7 +162,7 @@ class Rehearsal:
         process = context.Process(
             target=contain, args=(self._folder, folder, theirs), name="melisma-container", daemon=True
         )
-        with self._lock, one_thread():  # which changes the environment of this process meanwhile
+        with self._lock, uninterrupted(), one_thread():  # which changes the environment of this process meanwhile
             process.start()
         theirs.close()
         return Container(process, ours, folder)
@@ -206,7 +207,7 @@ def contain(folder: Path, seen: Path, link: Connection) -> None:
         Takes what keeps it from starting, or nothing; then gives orders, and takes reports.
     """
     warnings.filterwarnings("ignore", "The work function is executing locally")  # it has a volume
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the parent decides
+    leave_interrupts()
     try:
         be_seen(View(FolderVolume(folder), seen))
         from melisma.scale.modal.app import work
