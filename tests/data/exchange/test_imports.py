@@ -14,6 +14,7 @@ from melisma.core.errors import InputError, ManifestError
 from melisma.data import manifest
 from melisma.data.exchange.drafts import Defaults
 from melisma.data.exchange.kinds import Kind, import_corpus
+from melisma.data.index import Index
 from melisma.scale.local import LocalExecutor
 
 
@@ -327,3 +328,47 @@ def test_hugging_face_audio_elsewhere_is_not_fetched(tmp_path):
 def test_what_is_not_there_says_so(tmp_path):
     with pytest.raises(InputError, match="there is no "):
         import_corpus(Kind.KALDI, tmp_path / "none", tmp_path / "m.jsonl", Defaults())
+
+
+# Ids that come again
+
+
+def test_an_id_that_comes_again_gets_a_number_and_is_told(folder, tmp_path):
+    place = folder(table__tsv="client_id\tpath\tsentence\nana\tc.wav\tone\nben\tc.flac\ttwo\nmia\tc-2.wav\tthree\n")
+    tone(place / "clips" / "c.flac")
+    tone(place / "clips" / "c-2.wav")
+    out = tmp_path / "out.jsonl"
+    n, told = import_corpus(Kind.COMMON_VOICE, place / "table.tsv", out, Defaults(), executor=LocalExecutor(1))
+    assert [(each.id, each.transcript) for each in manifest.read(out)] == [
+        ("c", "one"),
+        ("c-2", "two"),
+        ("c-2-2", "three"),
+    ]
+    assert (n, told.n, told.n_renamed) == (3, 0, 2)
+    assert [(each.item, each.kind) for each in told.problems] == [("c", "id"), ("c-2", "id")]
+    assert "that of table.tsv, line 3 is called 'c-2' here" in told.problems[0].message
+    Index.open(out).refuse_duplicates()
+
+
+def test_two_who_read_one_sentence_keep_their_own_sound(folder, tmp_path):
+    """FLEURS has one id for a sentence, whoever reads it."""
+    datasets = pytest.importorskip("datasets")
+    place = folder()
+    tone(place / "longer.wav", 3.0)
+    read = [(place / name).read_bytes() for name in ("a.wav", "longer.wav")]
+    kinds = datasets.Features(
+        {
+            "id": datasets.Value("int64"),
+            "audio": {"path": datasets.Value("string"), "bytes": datasets.Value("binary")},
+            "transcription": datasets.Value("string"),
+        }
+    )
+    rows = [{"id": 17, "audio": {"path": "x.wav", "bytes": data}, "transcription": "dobar dan"} for data in read]
+    datasets.Dataset.from_list(rows, features=kinds).save_to_disk(str(tmp_path / "set"))
+    out = tmp_path / "out.jsonl"
+    for _ in range(2):  # what is written out already stays where it is
+        _, told = import_corpus(Kind.HUGGINGFACE, tmp_path / "set", out, Defaults(), executor=LocalExecutor(1))
+        lines = list(manifest.read(out))
+        assert [(each.id, each.duration) for each in lines] == [("17", 2.0), ("17-2", 3.0)]
+        assert [manifest.audio_path(out, each).read_bytes() for each in lines] == read
+        assert told.n_renamed == 1

@@ -55,7 +55,9 @@ def import_(
             kind_named(kind), source, output, defaults, executor=run_on(executor, workers, preview), progress=shown
         )
     asked = {"kind": kind, "language": language, "license": license, "source": source_name, "speaker": speaker}
-    found = Report("data import", asked, {"utterances": n, "left_out": told.n}, told.problems)
+    found = Report(
+        "data import", asked, {"utterances": n, "left_out": told.n, "renamed": told.n_renamed}, told.problems
+    )
     finish(found, place, output, as_json=as_json, quiet=quiet)
     if told.n:
         raise typer.Exit(1)

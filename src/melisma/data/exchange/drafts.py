@@ -13,6 +13,7 @@ from melisma.audio.probe import open_source
 from melisma.audio.stream import open_stream
 from melisma.core.errors import ManifestError
 from melisma.data import manifest
+from melisma.data.index_file import key
 from melisma.data.manifest import Utterance
 from melisma.data.report import Problem
 from melisma.scale.attempt import attempt
@@ -69,16 +70,47 @@ class Draft:
 
 @dataclass(slots=True)
 class Told:
-    """What did not come along: the first problems, and how many there are."""
+    """What did not come along, and what did under another name: the first problems, and how many there are."""
 
     problems: list[Problem] = field(default_factory=list)
     n: int = 0
+    n_renamed: int = 0
 
     def add(self, draft: Draft, kind: str, message: str) -> None:
-        """Tell of one."""
+        """Tell of one that did not come along."""
         self.n += 1
+        self._tell(str(draft.fields.get("id", draft.audio)), kind, message)
+
+    def rename(self, draft: Draft, name: str, new: str) -> None:
+        """Tell of one whose id another had before."""
+        self.n_renamed += 1
+        where = draft.file.name if draft.line is None else f"{draft.file.name}, line {draft.line}"
+        self._tell(name, "id", f"another came before under this id: that of {where} is called {new!r} here")
+
+    def _tell(self, item: str, kind: str, message: str) -> None:
         if len(self.problems) < _MOST_PROBLEMS:
-            self.problems.append(Problem(str(draft.fields.get("id", draft.audio)), kind, message))
+            self.problems.append(Problem(item, kind, message))
+
+
+class Ids:
+    """Ids that are used already, as 64 bits each."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, int] = {}
+
+    def own(self, name: str) -> str:
+        """Return an id that nobody had before: the name itself, or with -2, -3 … behind it.
+
+        >>> ids = Ids()
+        >>> [ids.own(name) for name in ("a", "a-2", "a", "a", "b")]
+        ['a', 'a-2', 'a-3', 'a-4', 'b']
+        """
+        new, first = name, key(name)
+        while key(new) in self._seen:
+            self._seen[first] += 1
+            new = f"{name}-{self._seen[first]}"
+        self._seen[key(new)] = 1
+        return new
 
 
 def rows(path: Path) -> Iterator[tuple[int, str]]:
@@ -139,6 +171,8 @@ def finished(
 ) -> Iterator[Utterance]:
     """Turn drafts into the utterances of the manifest `out`; what has no audio is told and left out.
 
+    So is an id that comes again, as that of a sentence which several speakers read: it gets a number.
+
     Where a corpus does not say how long its utterances are, their recordings are measured, in parallel.
 
     Raises
@@ -151,7 +185,7 @@ def finished(
     if first is None:
         return
     waiting: deque[Draft] = deque()
-    names = _Names(out.parent)
+    names, ids = _Names(out.parent), Ids()
 
     def tasks() -> Iterator[Task]:
         for draft in _all(first, unread):
@@ -171,7 +205,11 @@ def finished(
         elif outcome.error is not None:
             told.add(draft, "unreadable", outcome.error)
         else:
-            yield from _checked(draft, outcome.value, names, told)
+            for each in _checked(draft, outcome.value, names, told):
+                own = ids.own(each.id)
+                if own != each.id:
+                    told.rename(draft, each.id, own)
+                yield each if own == each.id else each.changed(id=own)
 
 
 class _Names:

@@ -15,7 +15,7 @@ from typing import Any
 
 from melisma.core.errors import InputError, ManifestError, MelismaError, MissingDependency
 from melisma.core.files import make_folder, write_atomically
-from melisma.data.exchange.drafts import Defaults, Draft
+from melisma.data.exchange.drafts import Defaults, Draft, Ids
 from melisma.data.exchange.tables import whole_folder
 from melisma.data.index import Index
 from melisma.data.recordings import file_name
@@ -88,6 +88,7 @@ class _Place:
 
     def __init__(self, source: Path, part: str, defaults: Defaults, extracted: Path) -> None:
         self.source, self.part, self.defaults, self.extracted = source, part, defaults, extracted
+        self.files = Ids()  # of this part, so that no audio is written over that of another row
 
 
 def _rows(datasets: ModuleType, rows: Any, place: _Place) -> Iterator[Draft]:
@@ -137,7 +138,7 @@ def _audio(said: Any, id: object, place: _Place, number: int) -> Path:
     if isinstance(data, bytes) and data:
         suffix = Path(path).suffix if isinstance(path, str) else ""
         suffix = suffix if suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) < 6 else ".audio"
-        target = place.extracted / file_name(f"{place.part}/{id}".lstrip("/"), suffix)
+        target = place.extracted / file_name(place.files.own(f"{place.part}/{id}".lstrip("/")), suffix)
         if not (target.is_file() and target.stat().st_size == len(data) and _hash(target.read_bytes()) == _hash(data)):
             make_folder(target.parent)
             write_atomically(target, data)
