@@ -70,7 +70,8 @@ class FitLine:
         x = rng.uniform(-1, 1, 64)
         y, w = 3 * x - 1, np.array(known["w"])
         known["pids"].append(os.getpid())
-        known["drawn"] = dict(drawn)
+        known["drawn"], known["threads"] = dict(drawn), os.environ.get("MELISMA_THREADS")
+        known["gpus"] = os.environ.get("CUDA_VISIBLE_DEVICES")
         for step in range(known["step"] + 1, self.steps + 1):
             some = np.random.default_rng(step).integers(0, 64, int(drawn["batch_size"]))
             off = w[0] * x[some] + w[1] - y[some]

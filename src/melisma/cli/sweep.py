@@ -101,7 +101,8 @@ def run(
         if backend == "ray":
             from melisma.train.sweep.ray_tune import RayTeam
 
-            found = RayTeam(name, searched, objective, jobs, artifacts.sweep(name)).run(say)
+            shared = device in ("auto", "cuda")
+            found = RayTeam(name, searched, objective, jobs, artifacts.sweep(name), shared).run(say)
         else:
             from melisma.train.sweep.search import Search
             from melisma.train.sweep.workers import Team, visible_gpus

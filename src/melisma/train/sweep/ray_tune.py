@@ -12,6 +12,7 @@ from typing import Any
 
 from melisma.core.errors import InputError, MissingDependency
 from melisma.core.files import make_folder, write_atomically
+from melisma.core.settings import n_threads
 from melisma.train.sweep.search import Say, draw_value, seeded_sampler
 from melisma.train.sweep.space import Space
 from melisma.train.sweep.trial import Objective, Pruned, Results, State, Trial, figure
@@ -36,6 +37,8 @@ class RayTeam:
         Trials at once.
     folder : Path
         Of the sweep; what Ray keeps lies below it.
+    gpus : bool
+        Whether trials share the GPUs that Ray has; else they see what their machine has.
     """
 
     study: str
@@ -43,6 +46,7 @@ class RayTeam:
     objective: Objective
     jobs: int
     folder: Path
+    gpus: bool = True
 
     def run(self, say: Say) -> Results:
         """Search until there are as many trials as the space wants; goes on with what Ray has kept.
@@ -65,8 +69,13 @@ class RayTeam:
             own: dict[str, Any] = {} if address else {"num_cpus": self.jobs, "_node_ip_address": "127.0.0.1"}
             ray.init(address=address, include_dashboard=None if address else False, log_to_driver=False, **own)
         try:
-            grid = self._tuner(tune).fit()
+            n_gpus = int(ray.cluster_resources().get("GPU", 0)) if self.gpus else 0
+            threads = max(1, n_threads() // self.jobs) if started and not os.environ.get("RAY_ADDRESS") else None
+            grid = self._tuner(tune, resources(self.jobs, n_gpus), threads).fit()
             trials = tuple(sorted(map(_trial, grid), key=lambda each: each.index))
+            for each in trials:
+                if each.state is not State.FAILED:  # those are gone on with the next time
+                    self.objective.ended(each.index)
             results = Results(self.study, trials, self.space.settings.metric)
         finally:
             if started:
@@ -80,9 +89,10 @@ class RayTeam:
             )
         return results
 
-    def _tuner(self, tune: Any) -> Any:
+    def _tuner(self, tune: Any, wanted: Mapping[str, float], threads: int | None) -> Any:
         place = self.folder.absolute() / FOLDER
-        trainable = tune.with_resources(tune.with_parameters(_train, objective=self.objective), {"cpu": 1})
+        trained = tune.with_parameters(_train, objective=self.objective, threads=threads)
+        trainable = tune.with_resources(trained, dict(wanted))
         kept = str(place / self.study)
         if tune.Tuner.can_restore(kept):
             return tune.Tuner.restore(kept, trainable, resume_unfinished=True, restart_errored=True)
@@ -96,12 +106,39 @@ class RayTeam:
                 search_alg=_searcher(self.space),
                 scheduler=_scheduler(self.space),
             ),
-            run_config=tune.RunConfig(name=self.study, storage_path=str(place), verbose=0),
+            run_config=tune.RunConfig(
+                name=self.study, storage_path=str(place), verbose=0, callbacks=[_ended(self.objective)]
+            ),
         )
 
 
-def _train(config: Mapping[str, Any], objective: Objective) -> None:
+def resources(jobs: int, n_gpus: int) -> dict[str, float]:
+    """Return what one trial takes of a cluster: a core, and its share of a GPU where there are some.
+
+    Examples
+    --------
+    >>> resources(3, 2), resources(1, 4), resources(2, 0)
+    ({'cpu': 1, 'gpu': 0.5}, {'cpu': 1, 'gpu': 1.0}, {'cpu': 1})
+    """
+    return {"cpu": 1, "gpu": 1 / math.ceil(jobs / n_gpus)} if n_gpus else {"cpu": 1}
+
+
+def _ended(objective: Objective) -> Any:
+    """Return what throws away, when a trial ends, what only going on with it would need: many would fill a disk."""
+    from ray.tune import Callback
+
+    class Ended(Callback):  # type: ignore[misc]
+        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            objective.ended(int(trial.config["index"]))
+
+    return Ended()
+
+
+def _train(config: Mapping[str, Any], objective: Objective, threads: int | None) -> None:
     from ray import tune
+
+    if threads is not None:  # before torch is imported, which looks at it once; on a cluster each machine has its own
+        os.environ["MELISMA_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
 
     def report(step: int, value: float) -> None:
         if math.isfinite(value):
