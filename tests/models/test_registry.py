@@ -74,7 +74,9 @@ def test_names_that_nobody_could_have_added_are_passed_over(registry):
 ADD = """
 import sys
 from pathlib import Path
+from melisma.models import registry
 from melisma.models.registry import Entry, Registry
+registry._WAIT_S = 300.0  # a slow disk is no program that is stuck
 for name in sys.argv[2:]:
     Registry(Path(sys.argv[1])).add(name, Entry(path=f"/models/{name}"))
 """

@@ -77,7 +77,7 @@ def environment(tmp_path):
 
 def run(command, environment):
     done = subprocess.run(
-        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=1200, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done
