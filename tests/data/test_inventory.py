@@ -251,3 +251,14 @@ def test_folders_that_are_not_looked_through_are_told(uploads, tmp_path, monkeyp
     }
     assert "hr/one.wav" in rows
     assert not {"sr/far.wav", "locked/near.wav"} & set(rows)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_pipes_beside_a_recording_are_told_and_not_waited_for(tmp_path):
+    sound(tmp_path / "up" / "a.wav")
+    for name in ("a.txt", "a.info.json", "metadata.csv"):
+        os.mkfifo(tmp_path / "up" / name)
+    found, rows, _, _ = taken(tmp_path / "up", tmp_path, untranscribed=True)
+    assert rows["a.wav"]["duration_s"] == "1.5"
+    assert [each.kind for each in found.problems] == ["beside", "beside", "table"]
+    assert all(each.message.endswith("is no file") for each in found.problems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,24 @@ def test_a_folder_gets_texts_beside_its_texts(tmp_path: Path):
 def test_a_folder_without_texts_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="no text"):
         of_folder(tmp_path, tmp_path, Asked())
+
+
+def test_of_files_of_one_name_the_plain_text_is_taken_and_the_others_are_told(tmp_path: Path):
+    texts = {"a.vtt": "WEBVTT\n\nheard", "a.txt": "written", "a.lrc": "[00:01.00]timed", "b.lrc": "[00:01.00]alone"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    made = of_folder(tmp_path, tmp_path, Asked(language="en"))
+    assert (tmp_path / "a.norm.txt").read_text(encoding="utf-8") == "written\n"
+    assert (tmp_path / "b.norm.txt").read_text(encoding="utf-8") == "alone\n"
+    assert [(p.item, p.kind) for p in made.problems] == [("a.lrc", "beside"), ("a.vtt", "beside")]
+    assert (made.n_texts, made.n_clean) == (2, 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_and_a_link_to_nothing_are_told_and_not_waited_for(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("written", encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "gone.txt").symlink_to("nowhere.txt")
+    made = of_folder(tmp_path, tmp_path, Asked(language="en"))
+    assert [(p.item, p.kind) for p in made.problems] == [("gone.txt", "unreadable"), ("pipe.txt", "unreadable")]
+    assert (tmp_path / "a.norm.txt").exists()

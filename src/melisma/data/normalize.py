@@ -9,12 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from melisma.core.errors import InputError, LyricsError
+from melisma.core.errors import InputError
 from melisma.core.files import make_folder, write_atomically
 from melisma.data import manifest, places, recordings
 from melisma.data.folder import files
 from melisma.data.manifest import Utterance
 from melisma.data.report import Problem
+from melisma.data.transcripts import bytes_of
 from melisma.scale.again import here
 from melisma.scale.local import LocalExecutor
 from melisma.scale.protocol import Executor, Progress, Task
@@ -23,7 +24,8 @@ from melisma.text import numbers
 from melisma.text.encoding import decode
 from melisma.text.transcripts import Rules, names, normalise
 
-SUFFIXES = frozenset({".txt", ".lrc", ".srt", ".vtt"})
+_ORDER = (".txt", ".lrc", ".srt", ".vtt")  # in which they are taken, as in `transcripts.SUFFIXES`
+SUFFIXES = frozenset(_ORDER)
 MADE = ".norm.txt"
 _BATCH = 500  # transcripts a task
 _FEW = 4  # starting a process for fewer tasks takes longer than the work
@@ -215,7 +217,8 @@ def of_folder(folder: Path, out: Path, asked: Asked, *, progress: Progress | Non
     """Write `<name>.norm.txt` for every text of a folder, beside it or at the same place below `out`.
 
     The language of a text that does not say it is the one it is most likely written in. A text whose encoding cannot be
-    told is a problem, and not read.
+    told is a problem, and not read. Of several files of one name the plain text is taken, else the first of lrc, srt
+    and vtt, as the inventory does; the others are told.
 
     Raises
     ------
@@ -226,12 +229,13 @@ def of_folder(folder: Path, out: Path, asked: Asked, *, progress: Progress | Non
     if not paths:
         raise InputError(f"there is no text in {folder} ({', '.join(sorted(SUFFIXES))})")
     made = Made()
+    paths = list(_one_a_name(folder, paths, made))
     stage = Normalise(asked.rules)
     read: list[tuple[Path, str, str]] = []
     for path in paths:
         try:
-            text = decode(path.read_bytes(), str(path))
-        except LyricsError as error:
+            text = decode(bytes_of(path), str(path))
+        except InputError as error:
             made.problems.append(Problem(path.relative_to(folder).as_posix(), "unreadable", str(error)))
             made.n_texts += 1
             continue
@@ -249,6 +253,20 @@ def of_folder(folder: Path, out: Path, asked: Asked, *, progress: Progress | Non
         made.count(name.as_posix(), text, normalised)
         _write_text(out / name.with_name(path.stem + MADE), normalised)
     return made
+
+
+def _one_a_name(folder: Path, paths: list[Path], made: Made) -> Iterator[Path]:
+    """Yield the files whose `.norm.txt` no other file of their name would write over."""
+    chosen: dict[Path, Path] = {}
+    for path in sorted(paths, key=lambda each: _ORDER.index(each.suffix.lower())):
+        chosen.setdefault(path.with_suffix(""), path)
+    for path in paths:
+        first = chosen[path.with_suffix("")]
+        if path is first:
+            yield path
+        else:
+            said = f"{first.name} is the text of that name: this one is passed over"
+            made.problems.append(Problem(path.relative_to(folder).as_posix(), "beside", said))
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import stat
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -80,8 +81,7 @@ def of(stem: str, folder: Path, names: Container[str], row: Mapping[str, str]) -
 
 def _sidecar(path: Path) -> Facts:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(f"{path} is larger than {_LARGEST // 1_000_000} MB")
+        _check_file(path, _LARGEST)
         said = json.loads(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
@@ -94,6 +94,15 @@ def _sidecar(path: Path) -> Facts:
     plain = path.suffixes[-2:] not in ([".info", ".json"], [".source", ".json"])
     # A transcript of its own has a text; what a site calls so is none.
     return {name: value for name, value in facts(said).items() if name != "transcript" and (name != "id" or not plain)}
+
+
+def _check_file(path: Path, most: int) -> None:
+    """Refuse what is too large to be read, and a pipe, which might have no end."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise InputError(f"{path} is no file")
+    if about.st_size > most:
+        raise InputError(f"{path} is larger than {most // 1_000_000} MB")
 
 
 def facts(said: Mapping[str, Any]) -> Facts:
@@ -169,8 +178,7 @@ class Table:
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        if path.stat().st_size > _TABLE_BYTES:
-            raise InputError(f"{path} is larger than {_TABLE_BYTES // 1_000_000} MB")
+        _check_file(path, _TABLE_BYTES)
         with path.open("rb") as file:
             if path.suffix == ".jsonl":
                 yield from _json_rows(path, file.read().splitlines())

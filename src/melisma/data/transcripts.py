@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +45,7 @@ def read(path: Path) -> Transcript | None:
     InputError
         If the file cannot be read or does not hold what its name promises.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    data = bytes_of(path)
     suffix = path.suffix.lower()
     if not data.strip():
         return Transcript("")
@@ -63,6 +60,23 @@ def read(path: Path) -> Transcript | None:
     if format.read is None:
         raise LyricsError(f"{path}: files of the format {format.name!r} cannot be read")
     return _of_alignment(format.read(text))
+
+
+def bytes_of(path: Path) -> bytes:
+    """Return what a file of text holds, no more of it than a text can have; a pipe is not waited for.
+
+    Raises
+    ------
+    InputError
+        If it is no file, or cannot be read.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"{path} is no file")
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _of_alignment(found: Alignment) -> Transcript:
