@@ -70,6 +70,7 @@ def test_a_fast_run_goes_through_everything(corpus, usual):
         (["--device", "mps", "--model", "phone-net"], "mps"),
         (["--noise", "somewhere", "--model", "phone-net"], "--augment"),
         (["--augment", "nowhere.yaml", "--model", "phone-net"], "nowhere.yaml"),
+        (["--weights", "nowhere.jsonl", "--model", "phone-net"], "cannot read the weights nowhere.jsonl"),
         (["--model", "./no-such-folder"], "no-such-folder"),
     ],
 )

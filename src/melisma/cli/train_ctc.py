@@ -51,6 +51,10 @@ Workers = Annotated[int | None, typer.Option(min=0, metavar="N", help="Processes
 Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes that decode, beforehand.")]
 Augment = Annotated[Path | None, typer.Option(metavar="YAML", help="Recipe that changes clips on the fly.")]
 Noise = Annotated[Path | None, typer.Option(metavar="DIR", help="Noises for the recipe.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="How often each clip is drawn, as `melisma data balance --weights` says."),
+]
 CheckpointSteps = Annotated[
     int | None, typer.Option("--checkpoint-steps", metavar="N", help="Steps between checkpoints.")
 ]
@@ -92,6 +96,7 @@ def ctc(
     jobs: Jobs = None,
     augment: Augment = None,
     noise: Noise = None,
+    weights: Weights = None,
     checkpoint_steps: CheckpointSteps = None,
     checkpoint_minutes: CheckpointMinutes = None,
     seed: Seed = None,
@@ -125,6 +130,7 @@ def ctc(
         pieces=micro_batches,
         devices=devices,
         nodes=nodes,
+        weights=weights,
     )
     folder = _run(request, doctor, quiet, verbose)
     if not quiet:

@@ -27,7 +27,17 @@ _MEMORY = re.compile(
     r"CUDNN_STATUS_ALLOC_FAILED|CUBLAS_STATUS_ALLOC_FAILED|Cannot allocate memory",
     re.IGNORECASE,
 )
+_WORKER = "DataLoader worker"  # torch's words, and ours, for the death of a process that makes batches
 _COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))
+
+
+def tells_of_memory(said: str) -> bool:
+    """Whether an error says that memory was short.
+
+    >>> tells_of_memory("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    True
+    """
+    return _MEMORY.search(said) is not None
 
 
 def n_memory_kills(counters: Iterable[Path] = _COUNTERS) -> int:
@@ -67,8 +77,10 @@ def read(code: int, tail: Iterable[str], memory_killed: bool) -> tuple[Cause, st
     number = -code if code < 0 else code - 128 if code > 128 else 0
     if number == signal.SIGKILL and memory_killed:
         return Cause.MEMORY, "the system killed the training for want of memory"
-    if code not in (2, 3) and any(_MEMORY.search(line) for line in lines[-20:]):
+    if code not in (2, 3) and any(map(tells_of_memory, lines[-20:])):
         return Cause.MEMORY, f"the training ran out of memory ({short})"
+    if memory_killed and any(_WORKER in line for line in lines[-20:]):
+        return Cause.MEMORY, "the system killed a process of the training for want of memory"
     if number in (signal.SIGINT, signal.SIGTERM):
         return Cause.INTERRUPTED, f"the training was interrupted by {signal.Signals(number).name}"
     if number == signal.SIGKILL:

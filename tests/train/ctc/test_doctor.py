@@ -48,6 +48,15 @@ def test_what_is_no_number_is_said_at_once(field, said, value):
     assert said in found.sentence
 
 
+def test_a_loss_scaler_that_looks_for_its_scale_is_no_explosion():
+    overflow = replace(WELL, grad_norm=math.inf)
+    assert watched([*[overflow] * 11, *falling(100), overflow, *falling(100)], scaled=True) == []
+    (found,) = watched([overflow] * 13, scaled=True)
+    assert (found.ailment, found.step) == (Ailment.GRADIENTS, 11)
+    (found,) = watched([overflow, replace(WELL, loss=math.nan)], scaled=True)
+    assert (found.step, "the loss is not a number" in found.sentence) == (1, True)
+
+
 def test_a_rate_that_moves_nothing_is_dead():
     (found,) = watched([replace(WELL, lr=1e-12, moved=1e-11)] * 30)
     assert found.ailment is Ailment.LR

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+
+import pytest
 
 from melisma.train.ctc.doctor import Ailment, Doctor, DoctorConfig
 from melisma.train.ctc.rounds import Rounds, rounds_of
@@ -48,6 +51,15 @@ def test_the_doctor_knows_how_many_workers_there_are(train):
     rounds = Rounds(Doctor(), lambda sentence: None)
     train(callbacks=lambda folder: [rounds], steps=1, workers=1)
     assert rounds.doctor.n_workers == 1
+
+
+@pytest.mark.parametrize(("precision", "scaled"), [("16-mixed", True), ("bf16-mixed", False), ("32-true", False)])
+def test_the_doctor_knows_whether_a_loss_scaler_is_at_work(precision, scaled):
+    """A scaler works on GPUs alone: only what Lightning says of it is looked at here."""
+    rounds = Rounds(Doctor(), lambda sentence: None)
+    loader = SimpleNamespace(num_workers=0)
+    rounds.on_train_start(SimpleNamespace(train_dataloader=loader, global_step=1, precision=precision), None)
+    assert rounds.doctor.scaled is scaled
 
 
 def test_a_training_that_learns_is_well(train):

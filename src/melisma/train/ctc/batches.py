@@ -1,9 +1,9 @@
 """Which clips each step learns from: batches by seconds, of clips of like length, the same whenever they are asked for.
 
 A training is one long row of batches. How many clips each has is settled once, so every pass over the clips has as many
-batches as the others and holds every clip once; which clips meet is drawn anew for every pass, from the seed and the
-number of the pass alone. So the batch of any step can be made at any time, and a training that was killed goes on with
-the batch that came next.
+batches as the others and holds every clip once, or as often as its weight says; which clips meet is drawn anew for
+every pass, from the seed and the number of the pass alone. So the batch of any step can be made at any time, and a
+training that was killed goes on with the batch that came next.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import Sampler
 
 from melisma.core.records import Float32, Int64
@@ -66,13 +68,25 @@ class Plan:
         Another one draws other batches.
     short_first : bool
         Whether the first pass goes from short clips to long.
+    weights : float64 [n_clips], optional
+        How many times each clip is drawn in a pass: in every one as often as its whole part, once more in the share of
+        the passes that the rest says. Without them each clip is drawn once.
     """
 
     def __init__(
-        self, lengths_s: Float32, n_labels: Int64, batch_s: float, seed: int = 1, *, short_first: bool = True
+        self,
+        lengths_s: Float32,
+        n_labels: Int64,
+        batch_s: float,
+        seed: int = 1,
+        *,
+        short_first: bool = True,
+        weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
         self.lengths_s, self.n_labels, self.seed, self.short_first = lengths_s, n_labels, seed, short_first
-        self._bounds = np.cumsum([0, *_sizes(np.sort(lengths_s), batch_s)])
+        self.weights = weights
+        self._lottery = _Lottery(lengths_s, np.ones(len(lengths_s)) if weights is None else weights)
+        self._bounds = np.cumsum([0, *_sizes(self._lottery.longest_s(), batch_s)])
         self._pass = lru_cache(2)(self._draw)
 
     @property
@@ -99,10 +113,43 @@ class Plan:
     def _draw(self, which: int) -> tuple[Int64, Int64]:
         """Return the clips of a pass in order of their bent lengths, and the order of its batches."""
         rng = np.random.default_rng([self.seed, _ORDER, which])
-        bent = self.lengths_s * rng.uniform(1 - _BENT, 1 + _BENT, len(self.lengths_s))
+        bends = rng.uniform(1 - _BENT, 1 + _BENT, self._lottery.n)
         in_order = which == 0 and self.short_first
         mix = np.arange(self.n_per_pass) if in_order else rng.permutation(self.n_per_pass)
-        return np.argsort(bent, kind="stable").astype(np.int64), mix
+        drawn = self._lottery.draw(rng)
+        return drawn[np.argsort(self.lengths_s[drawn] * bends, kind="stable")], mix
+
+
+class _Lottery:
+    """Draws the clips of a pass: each has a stretch as long as its weight, and one falls on every whole step.
+
+    Stretches lie in order of the clips' lengths, so that all passes are as long as each other, draw for draw.
+    """
+
+    def __init__(self, lengths_s: Float32, weights: npt.NDArray[np.float64]) -> None:
+        self._lengths_s = lengths_s
+        self._equal = bool((weights == 1).all())
+        self._by_length = np.argsort(lengths_s, kind="stable").astype(np.int64)
+        ends = np.cumsum(weights[self._by_length])
+        self.n = max(1, round(float(ends[-1])))  # clips of a pass
+        self._ends = ends * (self.n / ends[-1])
+
+    def draw(self, rng: np.random.Generator) -> Int64:
+        """Return the clips of a pass, int64 [n]."""
+        if self._equal:
+            return np.arange(self.n)
+        return self._at(np.arange(self.n) + rng.random())
+
+    def longest_s(self) -> Float32:
+        """Return how long the clip of each draw may be at most, shortest first, float32 [n]."""
+        return self._lengths_s[self._at(np.nextafter(np.arange(1.0, self.n + 1), 0))]
+
+    def _at(self, places: npt.NDArray[np.floating[Any]]) -> Int64:
+        """Return the clips whose stretches hold these places, in order of their lengths."""
+        found = np.searchsorted(self._ends, places, side="right")
+        last = np.searchsorted(self._ends, self._ends[-1])  # the last one that weighs anything
+        clips: Int64 = self._by_length[np.minimum(found, last)]
+        return clips
 
 
 def _sizes(sorted_s: Float32, batch_s: float) -> tuple[int, ...]:

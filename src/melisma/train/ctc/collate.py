@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import soundfile
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from melisma.core.errors import AudioError
 from melisma.core.records import Float32, Int64
 from melisma.data.augment.recipe import Recipe
 from melisma.models import features
@@ -164,8 +166,18 @@ class ClipDataset(Dataset[Example]):
         return len(self.clips)
 
     def samples(self, clip: int) -> Float32:
-        """Read a clip, float32 [n_samples]."""
-        return read_samples(self.clips.path_of(clip), int(self.clips.first[clip]), int(self.clips.n_samples[clip]))
+        """Read a clip, float32 [n_samples].
+
+        Raises
+        ------
+        AudioError
+            If its file is gone, or cannot be read any more.
+        """
+        path = self.clips.path_of(clip)
+        try:
+            return read_samples(path, int(self.clips.first[clip]), int(self.clips.n_samples[clip]))
+        except (OSError, soundfile.LibsndfileError) as error:
+            raise AudioError(f"{path} was there when the training was prepared, and cannot be read any more") from error
 
 
 def _hide(log_mels: Float32, masks: Masks, rng: np.random.Generator) -> None:

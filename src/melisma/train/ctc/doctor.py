@@ -82,6 +82,9 @@ class DoctorConfig:
         Share of the time spent waiting for data; what the loader's benchmark holds to on prepared audio.
     lost : float
         Share of the clips that are left out because they do not fit their transcripts.
+    overflows : int
+        Steps in a row without a gradient that is a number after which a loss scaler is not looking for its scale any
+        more: it begins at 65,536 and halves it at each.
     """
 
     window: int = 100
@@ -91,6 +94,7 @@ class DoctorConfig:
     still: float = 1e-7
     wait: float = 0.05
     lost: float = 0.1
+    overflows: int = 12
 
 
 class Doctor:
@@ -102,11 +106,13 @@ class Doctor:
         When to speak up.
     n_workers : int
         Processes that prepare data, for the remedy.
+    scaled : bool
+        Whether a loss scaler looks for its scale, as in fp16: gradients that are no numbers now and then are its way.
     """
 
-    def __init__(self, config: DoctorConfig | None = None, n_workers: int = 0) -> None:
+    def __init__(self, config: DoctorConfig | None = None, n_workers: int = 0, *, scaled: bool = False) -> None:
         self.config = config or DoctorConfig()
-        self.n_workers = n_workers
+        self.n_workers, self.scaled = n_workers, scaled
         self._signs: deque[Signs] = deque(maxlen=2 * self.config.window)
         self._ill: set[Ailment] = set()
 
@@ -137,7 +143,10 @@ class Doctor:
     def _exploded(self) -> str | None:
         last = self._signs[-1]
         remedy = "lower --lr, lengthen the warm-up, or clip harder (--clip)"
-        if not (math.isfinite(last.loss) and math.isfinite(last.grad_norm)):
+        latest = list(self._signs)[-self.config.overflows if self.scaled else -1 :]
+        overflown = not any(math.isfinite(one.grad_norm) for one in latest)
+        enough = len(latest) == self.config.overflows or not self.scaled
+        if not math.isfinite(last.loss) or (overflown and enough):
             what = "loss is" if not math.isfinite(last.loss) else "gradients are"
             return f"the {what} not a number at step {last.step}: go on from the last checkpoint and {remedy}"
         norms = [one.grad_norm for one in self._signs if math.isfinite(one.grad_norm)]

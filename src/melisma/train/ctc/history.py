@@ -151,7 +151,8 @@ class Validate(pl.Callback):
         self._step = step
         if step % self.every and step != trainer.max_steps:
             return
-        verdict = self.judge.judge(pl_module)
+        # What is best decides who saves and who ends: several processes have to agree, though their GPUs round apart.
+        verdict = trainer.strategy.broadcast(self.judge.judge(pl_module))
         better = verdict.error_s < self.best
         if better:
             self.best, self.best_step, self.worse = verdict.error_s, step, 0

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
 
@@ -32,6 +34,8 @@ from melisma.train.ctc.loader import Batches
 from melisma.train.ctc.model import LyricAlignmentModel
 from melisma.train.ctc.prepare import PREPARED, Material, Sides, prepare
 from melisma.train.ctc.quiet import quiet_lightning
+from melisma.train.ctc.told import told
+from melisma.train.ctc.weights import Weights, fingerprint
 from melisma.train.facts import all_data, one_at_a_time
 from melisma.train.interrupt import interruptible
 from melisma.train.origin import Beginning, mark
@@ -69,6 +73,8 @@ class Request:
         Into how many each batch is cut, for want of memory; what is learnt stays the same.
     devices, nodes : int
         Processes of a machine, and machines, that share every batch; what is learnt stays the same.
+    weights : Path, optional
+        Says how often each clip is drawn.
     """
 
     train: Path
@@ -84,6 +90,7 @@ class Request:
     pieces: int = 1
     devices: int = 1
     nodes: int = 1
+    weights: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,7 @@ def train(request: Request, *, tell: Tell, say: Say, callbacks: MoreCallbacks | 
     """
     config = request.config.fast() if request.fast else request.config
     recipe = _recipe(request)
+    weights = Weights.read(request.weights) if request.weights else None
     machine = several(choose_machine(request.device, config.precision), request.devices, request.nodes)
     say = say if is_first() else _silent
     manifests = {"training": request.train, "validation": request.valid}
@@ -139,18 +147,20 @@ def train(request: Request, *, tell: Tell, say: Say, callbacks: MoreCallbacks | 
     if ended:
         say(f"{standing.folder} is done: {ended}")
         return standing.folder
-    _write_down(standing, config, material)
-    plan = _plan(config, material.clips)
+    plan = _plan(config, standing, material.clips, weights.of(material.clips, request.train) if weights else None)
+    if is_first():
+        _write_down(standing, config, material)
     if standing.step:
         say(f"going on after step {standing.step:,} of {config.steps:,}")
     say(f"{plan.n_per_pass:,} batches a pass, {plan.padding():.1%} of their seconds are padding")
     recipe = _with_sounds(recipe, request)
-    module = _module(config, standing, material, beginning, recipe)
+    module = _module(config, standing, material, beginning, recipe, fingerprint(plan.weights))
     saver = SaveCheckpoints(standing.folder, config.checkpoint_steps, config.checkpoint_minutes, config.keep)
-    watchers = _watchers(config, standing, material, saver, callbacks(standing.folder) if callbacks else [])
+    more = callbacks(standing.folder) if callbacks else []
+    watchers = _watchers(config, standing, material, saver, plan.n_per_pass, more)
     trainer = _trainer(request, config, machine, standing.folder, [*watchers, _Tell(tell, config.steps)])
-    batches = _batches(request, config, machine, standing, material, recipe)
-    with quiet_lightning(), interruptible(saver):
+    batches = _batches(request, config, machine, standing, material, recipe, plan)
+    with quiet_lightning(), told(trainer, request.pieces), interruptible(saver):
         last = standing.folder / FOLDER / LAST
         trainer.fit(module, datamodule=batches, ckpt_path=str(last) if standing.step else None, weights_only=True)
     return standing.folder
@@ -231,7 +241,12 @@ def _write_json(path: Path, said: dict[str, Any]) -> None:
 
 
 def _module(
-    config: CtcTrainingConfig, standing: Standing, material: Material, beginning: Beginning, recipe: Recipe | None
+    config: CtcTrainingConfig,
+    standing: Standing,
+    material: Material,
+    beginning: Beginning,
+    recipe: Recipe | None,
+    weighed_by: str,
 ) -> LyricAlignmentModel:
     """Put the network and the facts of its checkpoints together.
 
@@ -241,8 +256,7 @@ def _module(
         If the training was begun with another augmentation.
     """
     changed_by = recipe.fingerprint() if recipe is not None else ""
-    if standing.state is not None and standing.state.get("augmented_by", "") != changed_by:
-        raise InputError(f"{standing.folder} was begun with another augmentation: give the same recipe and noise")
+    _check_begun(standing, "augmented_by", changed_by, "augmentation", "recipe and noise")
     _check_unheard(beginning, material)
     origin = beginning.then(None, material.ours.speakers).to_dict()
     if material.certificate is not None:
@@ -252,11 +266,25 @@ def _module(
         "data": all_data(material.facts["data"], material.facts.get("earlier_data"), recipe),
         "run_id": standing.run_id,
         "augmented_by": changed_by,
+        "weighed_by": weighed_by,
         "languages": [language for language, _ in material.ours.languages.most_common() if language != "und"],
         "origin": origin,
     }
     opened = material.learner.opened
     return LyricAlignmentModel(opened.net, opened.shape, material.learner.vocabulary, config, facts)
+
+
+def _check_begun(standing: Standing, key: str, now: str, what: str, same: str) -> None:
+    """Refuse to go on with another augmentation, or other weights, than the training was begun with.
+
+    Raises
+    ------
+    InputError
+        If they are other ones.
+    """
+    if standing.state is not None and standing.state.get(key, "") != now:
+        kind = "another" if what == "augmentation" else "other"
+        raise InputError(f"{standing.folder} was begun with {kind} {what}: give the same {same}")
 
 
 def _check_unheard(beginning: Beginning, material: Material) -> None:
@@ -282,24 +310,29 @@ def _batches(
     standing: Standing,
     material: Material,
     recipe: Recipe | None,
+    plan: Plan,
 ) -> Batches:
-    clips = material.clips
-    plan = _plan(config, clips)
-    dataset = ClipDataset(clips, material.learner.hearing, config.seed, recipe, _masks(config))
+    dataset = ClipDataset(material.clips, material.learner.hearing, config.seed, recipe, _masks(config))
     workers = request.workers if request.workers is not None else machine.workers
     return Batches(dataset, plan, config.steps, done=standing.step, pieces=request.pieces, workers=workers)
 
 
-def _plan(config: CtcTrainingConfig, clips: Clips) -> Plan:
-    return Plan(clips.lengths_s, clips.n_labels, config.batch_s, config.seed, short_first=config.short_first)
+def _plan(config: CtcTrainingConfig, standing: Standing, clips: Clips, weights: npt.NDArray[np.float64] | None) -> Plan:
+    _check_begun(standing, "weighed_by", fingerprint(weights), "weights", "--weights")
+    first = config.short_first
+    return Plan(clips.lengths_s, clips.n_labels, config.batch_s, config.seed, short_first=first, weights=weights)
 
 
 def _watchers(
-    config: CtcTrainingConfig, standing: Standing, material: Material, saver: SaveCheckpoints, more: list[pl.Callback]
+    config: CtcTrainingConfig,
+    standing: Standing,
+    material: Material,
+    saver: SaveCheckpoints,
+    n_per_pass: int,
+    more: list[pl.Callback],
 ) -> list[pl.Callback]:
     """Return what follows a training, in the order in which it is called after a step."""
     learner = material.learner
-    n_per_pass = _plan(config, material.clips).n_per_pass
     history = History(standing.folder, standing.run_id, standing.step, config.log_steps, n_per_pass)
     judge = Judge(material.held_out, material.cases, learner.speller, learner.hearing)
     validate = Validate(judge, saver, history, config.validate_steps, config.patience)

@@ -48,6 +48,7 @@ class Rounds(pl.Callback):
         """Begin to look: at what was left out of the corpus first."""
         loader: Any = trainer.train_dataloader
         self.doctor.n_workers, self._step = loader.num_workers, trainer.global_step
+        self.doctor.scaled = trainer.precision == "16-mixed"
         found = examine_clips(self.n_clips, self.left_out, self.doctor.config) if not self._step else None
         if found is not None:
             self._tell(trainer, found)
