@@ -11,7 +11,7 @@ from melisma.core.records import Float32, Int64
 from melisma.units import codebook_file
 from melisma.units.codebook import Codebook
 from melisma.units.encoder import Encoder, EncoderConfig
-from melisma.units.encoders import open_encoder
+from melisma.units.encoders import MFCC, open_encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,9 @@ def open_unit_encoder(codebook: Path, config: EncoderConfig | None = None) -> Un
 
 def config_of(book: Codebook, how: EncoderConfig, name: str | None = None) -> EncoderConfig:
     """Return how to open a codebook's encoder: its own name and layer, or a copy by another name, and `how` else."""
-    return replace(how, name=name or book.encoder.name, layer=book.encoder.layer)
+    name = name or book.encoder.name
+    # It has no layers: that it is another encoder is what there is to say, and `UnitEncoder` says it.
+    return replace(how, name=name, layer=None if name == MFCC else book.encoder.layer)
 
 
 def _called(name: str, layer: int | None) -> str:

@@ -202,7 +202,8 @@ def _finish(made: Made, asked: _Asked, place: Path, *, as_json: bool, quiet: boo
         "units_without_repeats": count.n_runs,
         "seconds": round(count.seconds, 2),
     }
-    said = {"codebook": str(asked.codebook), "encoder": asked.encoder, **asdict(asked.how), **asdict(asked.layout)}
+    how = asdict(_config(asked.codebook, asked.encoder, asked.how))
+    said = {"codebook": str(asked.codebook), "encoder": how.pop("name"), **how, **asdict(asked.layout)}
     written = [asked.out / name for name in (JSON, TEXT)]
     used = usage(np.array([made.usage[unit] for unit in range(made.k)], np.int64))
     details = {"usage": {"entropy": used.entropy, "perplexity": used.perplexity, "never_used": list(used.dead)}}
