@@ -56,6 +56,21 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(corpus: Path, words: t
     assert not (corpus.parent / "out").exists()
 
 
+def test_where_nothing_could_be_heard_another_encoder_is_welcome(corpus: Path):
+    out = corpus.parent / "out"
+    rows = list(manifest.read(corpus))
+    manifest.write(corpus, rows[1:])
+    got = run("extract", corpus, "-o", out, "--encoder", "mfcc", "--workers", 1)
+    assert (got.exit_code, "lost" in got.stderr) == (1, True)
+    manifest.write(corpus, rows[:1])
+    got = run("extract", corpus, "-o", out, "--encoder", "phone", "--workers", 1)
+    assert got.exit_code == 0, got.output
+    assert Features.open(out).encoder.name == "phone"
+    assert len(list((out / "features").glob("*.npy"))) == 1
+    refused = run("extract", corpus, "-o", out, "--encoder", "mfcc", "--workers", 1)
+    assert (refused.exit_code, "holds features of phone" in refused.stderr) == (2, True)
+
+
 def test_an_export_extracts_what_its_source_does(corpus: Path):
     net, folder = save_random_encoder(corpus.parent / "net"), corpus.parent
     got = run("export", net, "-o", folder / "onnx", "--layer", 2, "--json")

@@ -101,6 +101,21 @@ def test_what_cannot_be_encoded_is_named_and_costs_nobody_else(corpus, tmp_path)
     report = json.loads((out / "encode_report.json").read_text())
     assert (report["counts"]["encoded"], report["counts"]["failed"]) == (3, 1)
     assert [each["item"] for each in report["problems"]] == ["gone"]
+    said = report["settings"]
+    assert (said["encoder"], said["layer"], said["codebook"]) == ("mfcc", None, str(corpus / "units"))
+
+
+def test_the_report_names_the_encoder_of_the_codebook(corpus, tmp_path):
+    fitted = run("fit", corpus / "m.jsonl", "-o", tmp_path, "--encoder", "phone", "-k", 4, "--workers", 1)
+    assert fitted.exit_code == 0, fitted.output
+    done = run("encode", corpus / "m.jsonl", "-o", tmp_path, "--workers", 1, "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)["settings"]
+    assert (said["encoder"], said["layer"]) == ("phone", 8)
+    refused = run("encode", corpus / "1.wav", "--codebook", tmp_path, "--encoder", "mfcc")
+    assert refused.exit_code == 3
+    assert "the codebook is of features of layer 8 of phone" in refused.stderr
+    assert "mfcc here makes others" in refused.stderr
 
 
 def test_a_manifest_is_sampled_encoded_and_clustered(corpus, tmp_path):
@@ -204,6 +219,28 @@ def test_more_clusters_than_frames_are_refused_and_the_codebook_stays(corpus):
     assert done.exit_code == 2
     assert "too few for 1,000 clusters" in done.stderr
     assert (corpus / "units" / "codebook.npz").read_bytes() == before
+
+
+def test_a_pickle_goes_into_a_new_folder_and_where_it_cannot_the_codebook_stays(corpus, tmp_path):
+    pickled = tmp_path / "new" / "portuguese_kmeans.pkl"
+    done = run("fit", corpus / "units", "-o", tmp_path, "-k", 4, "--n-init", 1, "--pickle", pickled)
+    assert done.exit_code == 0, done.output
+    assert pickled.stat().st_size > 0
+    before = [(tmp_path / name).read_bytes() for name in CODEBOOK]
+    refused = run("fit", corpus / "units", "-o", tmp_path, "-k", 5, "--n-init", 1, "--pickle", tmp_path / ("x" * 300))
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("error: cannot write ")
+    assert [(tmp_path / name).read_bytes() for name in CODEBOOK] == before
+
+
+def test_a_language_that_nobody_speaks_is_one_sentence_and_what_was_aligned_stays(tmp_path):
+    manifest.write(tmp_path / "m.jsonl", [utterance(tmp_path, "a", "es", "a.wav")])
+    (tmp_path / "phones.jsonl").write_text("what was there\n")
+    done = run("align", tmp_path / "m.jsonl", "-o", tmp_path / "phones.jsonl", "-l", "xx", "--workers", 1)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: no language is called 'xx'")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "m.jsonl", "phones.jsonl"]
+    assert (tmp_path / "phones.jsonl").read_text() == "what was there\n"
 
 
 def test_transcripts_are_aligned(tmp_path):

@@ -255,7 +255,7 @@ def task_of(number: int, shard: Shard) -> Task:
 
 def _refuse_others(folder: Path, encoder: EncoderFacts, dtype: str) -> None:
     about = feature_files.read_about(folder)
-    if about is None:
+    if about is None or not about.n_utterances:  # where nothing was heard, there is nothing to be mixed with
         return
     there = about.encoder
     if (there.fingerprint, about.dtype) != (encoder.fingerprint, dtype):

@@ -27,6 +27,7 @@ from melisma.models import features
 from melisma.scale.again import again
 from melisma.scale.local import LocalExecutor
 from melisma.scale.protocol import Executor, Outcome, Progress, Task
+from melisma.text import espeak
 from melisma.units.clock import SAMPLE_RATE, STRIDE, WINDOW
 
 SILENCE = "sil"  # of frames in which no phone sounds
@@ -207,9 +208,13 @@ def write(
 
     Raises
     ------
+    UnknownName
+        If no voice speaks the language that is said of all.
     OutputError
         If the file cannot be written, or another run writes it.
     """
+    if language is not None:
+        espeak.voice_code(language)  # once, and before anything is written: each utterance would fail by it
     made = Made()
     tasks = Shards(found, 0.0)
     stage = AlignPhones(str(path.parent), language)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from melisma.core.errors import InputError
-from melisma.core.files import write_atomically
+from melisma.core.files import make_folder, write_atomically
 from melisma.core.records import Float32
 from melisma.data import manifest
 from melisma.data.manifest import Utterance
@@ -106,11 +106,11 @@ def write(made: Made, folder: Path, pickle_to: Path | None = None) -> list[Path]
 
     Nothing here reads a pickle: one can do anything to who opens it.
     """
-    written = list(codebook_file.write(made.codebook, folder))
-    if pickle_to is not None:
+    if pickle_to is not None:  # first, so that a codebook that is there stays where the pickle cannot be written
+        make_folder(pickle_to.parent)
         write_atomically(pickle_to, pickle.dumps(made.estimator))
-        written.append(pickle_to)
-    return written
+    written = list(codebook_file.write(made.codebook, folder))
+    return written if pickle_to is None else [*written, pickle_to]
 
 
 def drawn(utterances: Iterable[Utterance], seconds: float, seed: int) -> list[Utterance]:
