@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 
+from encoded_corpus import RATE, RESULT, corpus, hashes, noise, run, settings
 from melisma.core.errors import EngineUnavailable, InputError, NeedsFfmpeg, OutputError
 from melisma.data import cuts, manifest, recordings
 from melisma.data.manifest import Utterance
@@ -30,58 +25,12 @@ from melisma.testing.speech_checkpoints import RandomEncoder, save_random_encode
 from melisma.units import codebook_file
 from melisma.units.clock import n_frames
 from melisma.units.codebook import Codebook
-from melisma.units.encode import config_of, open_unit_encoder
+from melisma.units.encode import open_unit_encoder
 from melisma.units.encoder import EncoderConfig
 from melisma.units.encoders import open_encoder
 from melisma.units.read import read_lines
 
-RATE = 16000
 MFCC = {"settings": features.Settings(EncoderConfig("mfcc"))}
-RESULT = ("corpus_timestamped.jsonl", "all_units_for_bpe.txt", "processed_files.txt", "checkpoint.json")
-
-
-def noise(seed: int, seconds: float) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    turns = np.repeat(rng.normal(size=(int(seconds * 8) + 1, 2)), RATE // 8, axis=0)[: round(seconds * RATE)]
-    voice = np.sin(np.cumsum(0.05 + 0.02 * turns[:, 0])) * 0.2 + rng.normal(size=len(turns)) * 0.02 * abs(turns[:, 1])
-    return voice.astype(np.float32).clip(-1, 1)
-
-
-def corpus(folder: Path, n: int = 8) -> Path:
-    """Make recordings of one utterance each, and one of three, the last of which is too short for a frame."""
-    (folder / "in").mkdir(parents=True)
-    rows = []
-    for i in range(n):
-        samples = noise(i, 0.4 + 0.1 * i)
-        soundfile.write(folder / "in" / f"{i}.wav", samples, RATE, subtype="PCM_16")
-        rows.append(Utterance(id=f"u/{i}", audio=f"{i}.wav", duration=len(samples) / RATE, speaker_id=f"s{i % 2}"))
-    soundfile.write(folder / "in" / "long.wav", noise(99, 2.0), RATE, subtype="PCM_16")
-    for i, (start, duration) in enumerate([(0.0, 0.7), (0.5, 1.0), (1.9, 0.02)]):
-        row = Utterance(id=f"long/{i}", audio="long.wav", start=start, duration=duration, language="pt")
-        rows.insert(i + 2, row)
-    manifest.write(folder / "in" / "m.jsonl", rows)
-    return folder / "in" / "m.jsonl"
-
-
-@pytest.fixture(scope="module")
-def book(tmp_path_factory) -> Path:
-    encoder = open_encoder(EncoderConfig("mfcc"))
-    [features] = encoder.encode([noise(5, 3.0)])
-    place = tmp_path_factory.mktemp("book")
-    codebook_file.write(Codebook(features[::4], encoder.facts), place)
-    return place
-
-
-def settings(book: Path, **layout) -> Settings:
-    return Settings(book, config_of(codebook_file.read(book), EncoderConfig()), Layout(**layout))
-
-
-def run(path: Path, out: Path, book: Path, jobs: int = 1, **layout):
-    return encode.write(recordings.read(path), out, settings(book, **layout), executor=LocalExecutor(jobs))
-
-
-def hashes(out: Path) -> list[str]:
-    return [hashlib.sha256((out / name).read_bytes()).hexdigest() for name in RESULT]
 
 
 def test_a_corpus_holds_every_utterance_with_its_units_and_times(tmp_path, book):
@@ -302,98 +251,6 @@ def test_batches_of_a_network_of_the_hub_make_the_corpus_that_single_recordings_
         made = encode.write(recordings.read(path), tmp_path / name, how, executor=LocalExecutor(1))
         assert [each.item for each in made.problems] == ["u/3"]
     assert hashes(tmp_path / "alone") == hashes(tmp_path / "some") == hashes(tmp_path / "all")
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from melisma.data import recordings
-from melisma.data.units import corpus_files, encode
-from melisma.data.units.corpus_files import CorpusFiles, Layout
-from melisma.scale.journal import Journal
-from melisma.scale.local import LocalExecutor
-from melisma.scale.protocol import Outcome
-from melisma.testing.speech_checkpoints import RandomEncoder, save_random_encoder
-from melisma.units.encoder import EncoderConfig
-
-def counted(function, n, counts):
-    def calls(*given):
-        nonlocal n
-        n -= counts(*given)
-        if n == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*given)
-    return calls
-
-source, out, book, where, n = sys.argv[1:]
-if where == "add":
-    CorpusFiles.add = counted(CorpusFiles.add, int(n), lambda *given: True)
-else:
-    os.replace = counted(os.replace, int(n), lambda _, target: Path(target).name == where)
-how = encode.Settings(Path(book), EncoderConfig("mfcc"), Layout(every_s=0.0))
-encode.write(recordings.read(Path(source)), Path(out), how, executor=LocalExecutor(1))
-"""
-
-
-def test_a_run_that_is_killed_at_any_moment_ends_in_the_same_bytes(tmp_path, book):
-    path = corpus(tmp_path)
-    run(path, tmp_path / "whole", book)
-    out = tmp_path / "out"
-    moments = [
-        ("add", 1),  # before any is done
-        ("checkpoint.json", 3),  # between the list of what is done and the checkpoint
-        ("add", 9),
-        ("corpus_timestamped.jsonl", 1),
-        ("all_units_for_bpe.txt", 1),  # between one file of the corpus and the next
-        ("checkpoint.json", 2),  # the last one
-    ]
-    n_done = []
-    for where, n in moments:
-        command = [sys.executable, "-c", KILLED, str(path), str(out), str(book), where, str(n)]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert ended.returncode == -signal.SIGKILL, ended.stderr
-        checkpoint = out / "checkpoint.json"
-        n_done.append(json.loads(checkpoint.read_text())["n_done"] if checkpoint.exists() else 0)
-    assert n_done == sorted(n_done)
-    assert n_done[0] == 0 < n_done[1]
-    assert run(path, out, book).n_reused == 11
-    assert hashes(out) == hashes(tmp_path / "whole")
-    assert sorted(each.name for each in out.iterdir()) == sorted([*RESULT, ".encode.journal"])
-
-
-INTERRUPTED = """
-import os, sys
-from melisma.cli import main
-from melisma.data.units.corpus_files import CorpusFiles
-
-add, n = CorpusFiles.add, int(sys.argv.pop())
-number = int(sys.argv.pop())
-
-def interrupted(files, line):
-    add(files, line)
-    if files.count.n_done == n:
-        os.kill(os.getpid(), number)
-
-CorpusFiles.add = interrupted
-main.run()
-"""
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_interrupted_leaves_a_checkpoint_and_goes_on(tmp_path, book, number, code):
-    path, out = corpus(tmp_path), tmp_path / "out"
-    words = ["units", "encode", str(path), "-o", str(out), "--codebook", str(book), "--workers", "1"]
-    command = [sys.executable, "-c", INTERRUPTED, *words, str(int(number)), "7"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == code, ended.stderr
-    said = json.loads((out / "checkpoint.json").read_text())
-    assert (said["complete"], said["n_done"], said["n_utterances"]) == (False, 7, 11)
-    assert 4 <= len((out / "processed_files.txt").read_text().splitlines()) <= 5
-    assert not (out / "corpus_timestamped.jsonl").exists()
-    made = run(path, out, book)
-    assert made.n_reused >= 7
-    run(path, tmp_path / "whole", book)
-    assert hashes(out) == hashes(tmp_path / "whole")
 
 
 def test_a_codebook_of_another_encoder_ends_the_run(tmp_path, book):
