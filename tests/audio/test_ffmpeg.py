@@ -2,8 +2,11 @@
 
 import http.server
 import os
+import random
 import shutil
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -70,7 +73,7 @@ def test_a_video_without_sound(tmp_path, encode):
 
 
 def test_a_known_container_of_nothing_is_damaged(tmp_path):
-    (tmp_path / "x.m4a").write_bytes(bytes((0, 0, 0, 24)) + b"ftypM4A " + os.urandom(4000))
+    (tmp_path / "x.m4a").write_bytes(bytes((0, 0, 0, 24)) + b"ftypM4A " + random.Random(1).randbytes(4000))
     with pytest.raises(DamagedAudio, match=r"ffmpeg can decode nothing of this MP4/M4A file \("):
         decode(tmp_path / "x.m4a")
 
@@ -91,10 +94,19 @@ def test_an_ffmpeg_that_hangs_is_killed(tmp_path, encode, monkeypatch):
         FfmpegSource(encode("song.m4a", "-c:a", "aac"), str(slow), "MP4/M4A")
 
 
+def open_pipes() -> set[str]:
+    """Return the pipes that this process has open; others come and go with what other tests have left."""
+    found = set()
+    for each in Path("/proc/self/fd").glob("*"):
+        with suppress(OSError):
+            found.add(os.readlink(each))
+    return {name for name in found if name.startswith("pipe:")}
+
+
 def test_no_process_and_no_pipe_is_left(encode):
     path = encode("song.m4a", "-c:a", "aac")
     decode(path)
-    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    before = open_pipes()
     with pytest.raises(AudioTooLong):
         decode(path, max_duration_s=0.5)
     source = FfmpegSource(path, ffmpeg.program(), "MP4/M4A")
@@ -103,8 +115,7 @@ def test_no_process_and_no_pipe_is_left(encode):
     assert source._process.returncode is not None
     with pytest.raises(ChildProcessError):
         os.waitpid(source._process.pid, os.WNOHANG)
-    if before:
-        assert len(os.listdir("/proc/self/fd")) == before
+    assert open_pipes() <= before
 
 
 def test_progress_that_raises_leaves_nothing_behind(encode):
@@ -116,7 +127,7 @@ def test_progress_that_raises_leaves_nothing_behind(encode):
 
 
 def test_the_message_is_one_line(tmp_path):
-    (tmp_path / "x.webm").write_bytes(b"\x1aE\xdf\xa3" + os.urandom(3000))
+    (tmp_path / "x.webm").write_bytes(b"\x1aE\xdf\xa3" + random.Random(2).randbytes(3000))
     with pytest.raises(AudioError) as caught:
         decode(tmp_path / "x.webm")
     assert "\n" not in str(caught.value)

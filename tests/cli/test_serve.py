@@ -18,7 +18,7 @@ import pytest
 
 PROGRAM = [sys.executable, "-m", "melisma.cli.main"]
 TOKEN = "ann:a-token-that-is-long"
-STARTS_WITHIN_S = 120  # on a machine that has much else to do
+STARTS_WITHIN_S = 300  # on a machine that has much else to do
 
 
 @contextlib.contextmanager

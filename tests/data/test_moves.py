@@ -125,7 +125,7 @@ moves.apply(plan, folder / "duplicates" / "moves-1.jsonl")
 @pytest.mark.parametrize(("at", "time"), [("os.link", 1), ("os.link", 2), ("os.remove", 1), ("os.remove", 3)])
 def test_after_a_kill_it_is_finished_or_taken_back(folder, then, at, time):
     before = files(folder)
-    done = subprocess.run([sys.executable, "-c", KILLED, at, str(folder), str(time)], timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, at, str(folder), str(time)], timeout=300, check=False)
     assert done.returncode == 9
     journal = folder / "duplicates" / "moves-1.jsonl"
     if then == "undo":

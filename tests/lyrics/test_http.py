@@ -61,16 +61,19 @@ def test_a_server_that_asks_to_wait_long_is_left_alone(server, hasty):
 
 
 def test_a_slow_server_is_given_up(server):
-    server.routes["/a"] = Reply(200, b"{}", pause_s=5.0)
+    server.routes["/a"] = Reply(200, b"{}", pause_s=600.0)
     with pytest.raises(ProviderFailed, match=r"no answer within 0\.2 s"):
         get(Request(f"{server.url}/a"), HttpConfig(timeout_s=0.2, attempts=2, wait_initial_s=0.01, wait_jitter_s=0.0))
+    until = time.monotonic() + 60
+    while len(server.asked) < 2 and time.monotonic() < until:  # it may be slower to read than we to give it up
+        time.sleep(0.02)
     assert len(server.asked) == 2
 
 
 def test_a_server_that_drips_is_given_up(server):
     server.routes["/a"] = Reply(200, b"x" * 1000, drip_s=0.05)
-    with pytest.raises(ProviderFailed, match=r"did not finish its answer within 0\.3 s"):
-        get(Request(f"{server.url}/a"), HttpConfig(timeout_s=0.3, attempts=1))
+    with pytest.raises(ProviderFailed, match=r"did not finish its answer within 3 s"):  # it began it before
+        get(Request(f"{server.url}/a"), HttpConfig(timeout_s=3.0, attempts=1))
 
 
 def test_an_answer_that_breaks_off_is_asked_for_again(server, hasty):
@@ -141,7 +144,7 @@ def test_an_address_that_is_none(url, hasty):
 
 
 def test_retry_after_as_a_date():
-    assert 8 <= (retry_after(formatdate(time.time() + 10, usegmt=True)) or 0) <= 11
+    assert 900 <= (retry_after(formatdate(time.time() + 1000, usegmt=True)) or 0) <= 1001
     assert retry_after(formatdate(time.time() - 10, usegmt=True)) == 0
 
 
@@ -153,7 +156,7 @@ def test_retry_after_that_says_nothing(value):
 def test_the_time_to_wait_comes_from_the_environment(server, monkeypatch):
     monkeypatch.setenv("MELISMA_LYRICS_TIMEOUT", "0.1")
     assert HttpConfig.from_environment() == HttpConfig(timeout_s=0.1, connect_s=0.1)
-    server.routes["/a"] = Reply(200, b"{}", pause_s=5.0)
+    server.routes["/a"] = Reply(200, b"{}", pause_s=600.0)
     with pytest.raises(ProviderFailed, match=r"no answer within 0\.1 s"):
         get(Request(f"{server.url}/a"))
     monkeypatch.delenv("MELISMA_LYRICS_TIMEOUT")

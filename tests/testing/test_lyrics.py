@@ -18,7 +18,7 @@ from melisma.testing.engines import ContractBroken
 from melisma.testing.lyrics import check_provider
 
 KNOWN = SongQuery("Ana Lund", "The River")
-HASTY = HttpConfig(timeout_s=5.0, wait_initial_s=0.01, wait_jitter_s=0.01)
+HASTY = HttpConfig(timeout_s=60.0, connect_s=60.0, wait_initial_s=0.01, wait_jitter_s=0.01)
 
 
 @pytest.fixture
