@@ -207,6 +207,21 @@ def test_what_was_mixed_with_an_utterance_goes_too(corpus):
     assert ids(corpus / "cut" / "manifest.jsonl") == ["ana-1-0", "ana-1-1", "boris-1-0"]
 
 
+@pytest.mark.parametrize(
+    "selection", [Selection(ids=("ana-2",)), Selection(licences=("CC-BY-NC-4.0",))], ids=["id", "licence"]
+)
+def test_changed_copies_of_an_utterance_go_too(corpus, selection):
+    """As `data augment --all` writes them: of another licence where a noise was mixed in, of no known recording."""
+    sound(corpus / "louder" / "audio" / "ana-2+1.wav", 30)
+    copy = utterance("ana-2+1", "audio/ana-2+1.wav", ANA, copy_of="ana-2", recording_id="ana-2.wav")
+    other = copy.changed(id="boris-1+1", audio="audio/boris-1+1.wav", source="boris", copy_of="boris-1")
+    noisy = copy.changed(license="CC-BY-NC-4.0 AND CC0-1.0", derived_from=["rain"])
+    write(corpus / "louder" / "manifest.jsonl", [noisy, other])
+    remove(selection, [corpus], apply=True)
+    assert ids(corpus / "louder" / "manifest.jsonl") == ["boris-1+1"]
+    assert not (corpus / "louder" / "audio" / "ana-2+1.wav").exists()
+
+
 def test_a_licence_goes_by_any_of_its_names(corpus):
     found = remove(Selection(licences=("Creative Commons Attribution-NonCommercial 4.0",)), [corpus], apply=True)
     assert found.n_utterances == 2

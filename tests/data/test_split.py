@@ -125,6 +125,7 @@ def test_another_seed_deals_otherwise(tmp_path):
         ({"audio": "clips/one.wav"}, {"audio": "./clips/../clips/one.wav"}),
         ({"sha256": "ab" * 32}, {"sha256": "ab" * 32}),
         ({}, {"clip_of": "x"}),
+        ({}, {"copy_of": "x", "recording_id": "x.wav"}),
         (
             {"speaker_id": "", "transcript": "Dobar dan, svijete!"},
             {"speaker_id": "", "transcript": "dobar dan svijete"},

@@ -108,6 +108,7 @@ OTHER = BASE | {"id": "b", "audio": "b.wav", "speaker_id": "boro"}
         ({}, {"audio": "x/../a.wav"}, "a recording by its path"),
         ({"sha256": "00"}, {"sha256": "00"}, "a file by its SHA-256"),
         ({}, {"clip_of": "a"}, "an utterance and cuts of it"),
+        ({}, {"copy_of": "a"}, "an utterance and cuts of it"),
         ({"clip_of": "c"}, {"clip_of": "c"}, "an utterance and cuts of it"),
         ({"speaker_id": ""}, {"speaker_id": ""}, "a text of unknown speakers"),
     ],

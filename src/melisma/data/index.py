@@ -179,7 +179,7 @@ class Index:
             "duration" and "start" (float64, seconds), "n_characters" of the transcript and "line" in the file
             (uint32), "offset" (uint64) and "length" (uint32) in bytes, or a `key` (uint64, 0 where there is none): of
             "id", "audio" (its path, without detours, seen from the manifest's folder), "recording" (`recording_id`),
-            "file" (`sha256`), "clip_of" (the id that it was cut from), "said" (the transcript's letters and digits).
+            "file" (`sha256`), "clip_of" (what it is cut or changed from), "said" (the transcript's letters, digits).
         """
         if name not in COLUMNS:
             raise InputError(f"an index has no column {name!r}")

@@ -175,7 +175,7 @@ class _Table:
         columns["recording"].append(_named(utterance.recording_id))
         more = utterance.__pydantic_extra__ or {}
         columns["file"].append(_named(more.get("sha256")))
-        columns["clip_of"].append(_named(more.get("clip_of")))
+        columns["clip_of"].append(_named(more.get("clip_of") or more.get("copy_of")))
         columns["said"].append(_named(said(utterance.transcript)))
         for name in CATEGORIES:
             known = self.known[name]

@@ -60,7 +60,7 @@ class Selection:
 
 @dataclass(slots=True)
 class Table:
-    """A manifest, as much of it as tells what was made of what: 56 bytes a line, and the names of what goes.
+    """A manifest, as much of it as tells what was made of what: 64 bytes a line, and the names of what goes.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ class Table:
     offsets : array of int64
         Where each line begins.
     links : sequence of arrays of int64
-        Hashes of id, clip_of, recording_id, audio file and SHA-256 of each line, and of the names in derived_from;
-        the last has a row for each of these, `owners` the line that it belongs to.
+        Hashes of id, clip_of, recording_id, audio file, SHA-256 and copy_of of each line, and of the names in
+        derived_from; the last has a row for each of these, `owners` the line that it belongs to.
     going : bytearray
         1 for each line that goes.
     lost : list of (str, str)
@@ -80,7 +80,7 @@ class Table:
 
     manifest: Path
     offsets: array[int] = field(default_factory=lambda: array("q"))
-    links: tuple[array[int], ...] = field(default_factory=lambda: tuple(array("q") for _ in range(6)))
+    links: tuple[array[int], ...] = field(default_factory=lambda: tuple(array("q") for _ in range(7)))
     owners: array[int] = field(default_factory=lambda: array("q"))
     going: bytearray = field(default_factory=bytearray)
     lost: list[tuple[str, str]] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Table:
 
     def append(self, offset: int, line: Line) -> None:
         """Take the next line."""
-        names = (line.id, line.clip_of, line.recording_id, line.file, line.sha256)
+        names = (line.id, line.clip_of, line.recording_id, line.file, line.sha256, line.copy_of)
         for kept, name in zip(self.links, names, strict=False):
             kept.append(hash(name))
         for name in line.derived_from:
@@ -188,7 +188,7 @@ class Gone:
         return self._licences[name]
 
     def _made_of_it(self, line: Line) -> bool:
-        same = self.ids.get(line.id), self.ids.get(line.clip_of), self.ids.get(line.recording_id)
+        same = (self.ids.get(name) for name in (line.id, line.clip_of, line.copy_of, line.recording_id))
         if any(sources is not None and _agree(line, sources) for sources in same):
             return True
         if any(name in self.ids for name in line.derived_from):
@@ -209,7 +209,7 @@ def _agree(line: Line, sources: set[str]) -> bool:
 def choose(selection: Selection, manifests: Sequence[Path], progress: Progress | None = None) -> Gone:
     """Find all that goes: read every manifest once, and then the lines that something leads to.
 
-    The memory is 56 bytes for each line, and the names of what goes.
+    The memory is 64 bytes for each line, and the names of what goes.
 
     Raises
     ------

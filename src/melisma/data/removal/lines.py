@@ -32,6 +32,7 @@ class Line:
     recording_id: str
     clip_of: str
     sha256: str
+    copy_of: str
     derived_from: tuple[str, ...]
 
 
@@ -116,6 +117,7 @@ def _parse(raw: bytes, folder: str, manifest: Path, number: int | None) -> Line:
             _text(get("recording_id")),
             _text(get("clip_of")),
             _text(get("sha256")),
+            _text(get("copy_of")),
             tuple(each for each in more if isinstance(each, str)) if more else (),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
