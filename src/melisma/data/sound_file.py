@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -56,14 +57,43 @@ def write(path: Path, blocks: Iterable[Float32], gain: float = 1.0) -> Written:
 
 def _fill(path: Path, kind: str, blocks: Iterable[Float32], gain: float) -> int:
     n_samples = 0
-    with (
-        path.open("wb") as raw,
-        soundfile.SoundFile(raw, "w", SAMPLE_RATE, 1, "PCM_16", format=kind.upper()) as file,
-    ):
-        for block in blocks:
-            file.write(as_int16(block, gain))
-            n_samples += len(block)
+    with path.open("wb") as raw:
+        sink = _Sink(raw)
+        try:
+            with soundfile.SoundFile(sink, "w", SAMPLE_RATE, 1, "PCM_16", format=kind.upper()) as file:
+                for block in blocks:
+                    file.write(as_int16(block, gain))
+                    n_samples += len(block)
+        except (AssertionError, soundfile.SoundFileError) as error:
+            raise sink.failure or error from error
+        if sink.failure is not None:
+            raise sink.failure
     return n_samples
+
+
+class _Sink:
+    """A file as libsndfile writes to it: what goes wrong is lost on its way through, and is kept here."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.failure: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.failure = self.failure or error
+            return 0
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._file.seek(place, whence)
+        except OSError as error:  # what is still to be written goes out first
+            self.failure = self.failure or error
+            return -1
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def as_int16(samples: Float32, gain: float = 1.0) -> npt.NDArray[np.int16]:
