@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,6 +46,14 @@ def client(context):
 
     with TestClient(create_app(context), base_url="http://127.0.0.1:8765") as client:
         yield client
+
+
+@pytest.fixture
+def one_minute(monkeypatch):
+    """Hold the clock that calls are counted by: a minute that ended within a test would free some of them."""
+    memory = pytest.importorskip("limits.storage.memory")
+    now = time.time() // 60 * 60 + 1
+    monkeypatch.setattr(memory, "time", SimpleNamespace(time=lambda: now))
 
 
 @pytest.fixture

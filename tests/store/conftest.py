@@ -9,10 +9,27 @@ import pytest
 
 from melisma.core.records import Alignment, Line, Repeat, Word
 from melisma.core.timebase import Timebase
+from melisma.store import connect, redis_front
 from melisma.store.entries import Entry, Source
 from melisma.store.keys import ResultKey, Track
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def hurried():
+    """As long as an alignment waits for a server: for tests of one that does not answer."""
+
+
+@pytest.fixture(autouse=True)
+def _patient(request, monkeypatch):
+    """Let a server that is up take its time on a busy machine, in all other tests."""
+    if "hurried" in request.fixturenames:
+        return
+    monkeypatch.setattr(connect, "HURRIED", connect.CALM)
+    monkeypatch.setattr(redis_front, "_CONNECT_S", 60.0)
+    monkeypatch.setattr(redis_front, "_READ_S", 60.0)
+    monkeypatch.setattr(redis_front.RedisFront.__init__, "__defaults__", (120.0,))
 
 
 @pytest.fixture

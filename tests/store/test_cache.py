@@ -229,6 +229,7 @@ def test_a_redis_that_comes_back_is_used_again(opened, url, redis_url, redis_ser
     assert len(said) == 1
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_redis_that_freezes_is_done_without(fronted, entry, redis_server, said):
     keep(fronted, entry)
     with redis_server.frozen():
@@ -237,6 +238,7 @@ def test_a_redis_that_freezes_is_done_without(fronted, entry, redis_server, said
     assert len(said) == 1
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_port_that_never_answers_is_no_redis(opened, url, silent_port, entry, said):
     fronted = opened(url, f"redis://127.0.0.1:{silent_port}/0")
     assert keep(fronted, entry)
@@ -273,6 +275,7 @@ def test_a_postgresql_that_restarts_is_used_again_at_once(opened, own_postgres, 
     assert said == []
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_postgresql_that_freezes_is_done_without(opened, own_postgres, entry, said):
     cache = opened(own_postgres.new("migrated"))
     assert keep(cache, entry)
@@ -291,6 +294,7 @@ def test_redis_serves_while_postgresql_is_dead(opened, own_postgres, redis_url, 
     assert said == []
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_port_that_never_answers_is_no_postgresql(opened, silent_port, entry, said):
     cache = opened(f"postgresql://melisma@127.0.0.1:{silent_port}/cache")
     assert cache.find(entry.track, [entry.key]) is None
@@ -354,6 +358,7 @@ def test_a_file_that_is_damaged_while_it_is_used_is_moved_aside(opened, sqlite, 
     assert len(said) == 1
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_locked_file_is_done_without(opened, sqlite, file, entry, said):
     cache = opened(sqlite)
     keep(cache, entry)

@@ -51,6 +51,7 @@ def test_a_missing_driver_is_named(monkeypatch):
         connect.make_engine(connect.parse("postgresql://host/base"), connect.HURRIED)
 
 
+@pytest.mark.usefixtures("hurried")
 def test_what_the_url_says_of_time_outs_is_heard():
     parsed = connect.parse("postgresql://host/base?connect_timeout=7")
     arguments = connect._postgres_arguments(parsed, connect.HURRIED)

@@ -140,6 +140,7 @@ def test_a_password_is_never_shown(dead_port):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_server_that_never_answers_is_not_waited_for(silent_port):
     front = RedisFront(f"redis://127.0.0.1:{silent_port}/0")
     with pytest.raises(CacheError, match=r"[Tt]imeout|no answer"):

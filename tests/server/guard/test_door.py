@@ -13,6 +13,7 @@ from melisma.server.app import create_app
 from melisma.server.context import Context
 from melisma.server.settings import JobSettings, Limits, ServiceSettings
 
+pytestmark = pytest.mark.usefixtures("one_minute")
 TOKEN, OTHER = "a-token-of-anna-1234", "a-token-of-bert-1234"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 # A route that any caller may ask and that answers 404 once the door has let the call in.

@@ -22,7 +22,7 @@ def settings(folder, body_s):
 @pytest.fixture
 def port(tmp_path):
     """Of a service that waits for nobody."""
-    with listening(settings(tmp_path, 0.5)) as port:
+    with listening(settings(tmp_path, 1.5)) as port:
         yield port
 
 
@@ -50,7 +50,8 @@ def test_so_is_one_that_does_so_on_a_connection_that_was_used(port):
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         answer = b""
         while not answer.endswith(b'{"status":"alive"}'):
-            answer += connection.recv(65536)
+            answer += (came := connection.recv(65536))
+            assert came, answer
         connection.sendall(b"GET /healthz HT")
         assert everything(connection) == b""
 

@@ -23,7 +23,7 @@ from melisma.server.jobs.queue import Queue  # noqa: E402
 from melisma.server.settings import JobSettings, ServiceSettings  # noqa: E402
 from melisma.server.worker import Worker  # noqa: E402
 
-PATIENCE_S = 90.0  # on a machine that has much else to do
+PATIENCE_S = 180.0  # on a machine that has much else to do
 LEASE_S = 4.0
 
 
@@ -45,6 +45,10 @@ class Deployment:
         context = Context(ServiceSettings(data=self.data, database_url=self.database_url, jobs=self.jobs))
         context.__dict__["queue"] = Queue(context, job_handlers.KINDS)
         return context
+
+    def go(self) -> None:
+        """Let the jobs go on that wait for that."""
+        (self.effects / "go").touch()
 
     def lines(self, name: str) -> list[str]:
         """What handlers wrote into a file, a line at a time."""
@@ -154,12 +158,12 @@ class Process:
 
     def kill(self) -> None:
         self.popen.kill()
-        self.popen.wait(30)
+        self.popen.wait(PATIENCE_S)
 
     def stop(self) -> int:
         """Ask the process to end as a container's engine does; return its exit status."""
         self.popen.send_signal(signal.SIGTERM)
-        return self.popen.wait(30)
+        return self.popen.wait(PATIENCE_S)
 
     def close(self) -> None:
         if self.popen.poll() is None:

@@ -34,13 +34,19 @@ def write(request, name: str, line: str) -> None:
 
 
 def make(context, job, report):
-    """Take a while, then make something that may exist once only, as a version of an alignment may."""
+    """Take a while, then make something that may exist once only, as a version of an alignment may.
+
+    What is asked with `waits` takes until the file `go` is there, however long whoever looks at it takes.
+    """
     request = job.request
     write(request, "begun", f"{job.id} {os.getpid()} {job.n_attempts} {request.get('name', '')}")
     n_steps = max(1, round(request.get("seconds", 0.0) / STEP_S))
     for step in range(n_steps):
         report("making", step / n_steps)
         time.sleep(STEP_S if request.get("seconds") else 0)
+    while request.get("waits") and not (Path(request["folder"]) / "go").exists():
+        report("making", 0.5)
+        time.sleep(STEP_S)
     try:
         os.close(os.open(Path(request["folder"]) / f"made-{job.id}", os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:

@@ -13,6 +13,7 @@ from melisma.pipeline.settings import RouterSettings
 from melisma.pipeline.survey import disable, survey
 from melisma.server.app import create_app
 from melisma.server.context import Context
+from melisma.server.observe import readiness
 from melisma.server.settings import JobSettings, ServiceSettings
 
 ALL = ["database", "files", "queue", "engine"]
@@ -68,7 +69,8 @@ def test_no_engine_that_can_run(tmp_path, monkeypatch):
     assert broken == {"engine"}
 
 
-def test_whoever_asks_often_costs_nothing(tmp_path):
+def test_whoever_asks_often_costs_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(readiness, "_FRESH_S", 600.0)
     context = Context(ServiceSettings(data=tmp_path / "data", jobs=JobSettings(workers=0)))
     app = create_app(context)
     checks = app.state.readiness.checks()

@@ -75,18 +75,32 @@ def test_a_job_that_waits_is_cancelled_at_once(client, job):
     assert client.post(f"/v1/jobs/{job['id']}/cancel").json() == cancelled
 
 
-def test_who_watches_hears_of_every_change_and_then_the_end(client, context, job):
+@pytest.fixture
+def heard(context, monkeypatch):
+    """Events by stage, each set when whoever watches a job has been told of it."""
+    heard, watch = {stage: threading.Event() for stage in ("", "decode", "listen")}, context.queue.watch
+
+    async def watched(*arguments, **more):
+        async for job in watch(*arguments, **more):
+            yield job
+            if job.stage in heard:
+                heard[job.stage].set()
+
+    monkeypatch.setattr(context.queue, "watch", watched)
+    return heard
+
+
+def test_who_watches_hears_of_every_change_and_then_the_end(client, context, job, heard):
     def work():
         with context.database.begin() as session:
             ledger.claim(session, job["id"], "a worker", 30.0)
         for stage, percent in (("decode", 10.0), ("listen", 60.0)):
             with context.database.begin() as session:
                 ledger.report(session, job["id"], "a worker", stage, percent)
-            seen.wait(1.2)  # longer than between two looks
+            heard[stage].wait(60)
         with context.database.begin() as session:
             ledger.finish(session, job["id"], "a worker", {"version": 1})
 
-    seen = threading.Event()
     thread = threading.Thread(target=work)
     thread.start()
     with client.stream("GET", job["links"]["events"]) as answer:
@@ -110,11 +124,15 @@ def test_who_watches_what_is_over_hears_only_that(client, job):
         assert [(name, each["state"]) for name, each in told] == [("end", "cancelled")]
 
 
-def test_a_job_that_is_removed_while_it_is_watched_ends_the_stream(client, song, job):
-    timer = threading.Timer(0.8, client.delete, args=(song["links"]["self"],))
-    timer.start()
+def test_a_job_that_is_removed_while_it_is_watched_ends_the_stream(client, song, job, heard):
+    def remove():
+        heard[""].wait(60)  # of the job as it waits
+        client.delete(song["links"]["self"])
+
+    thread = threading.Thread(target=remove)
+    thread.start()
     told = events(client.get(job["links"]["events"]).text)
-    timer.join()
+    thread.join()
     assert told[0] == ("progress", job)
     assert all(each["id"] == job["id"] for _, each in told)
     assert client.get(job["links"]["self"]).status_code == 404

@@ -66,11 +66,11 @@ def test_of_twins_one_does_the_work_and_the_other_gets_its_answer(call):
 
     def work():
         working.set()
-        assert finish.wait(30)
+        assert finish.wait(120)
 
     first = threading.Thread(target=lambda: found.append(call(work=work)))
     first.start()
-    assert working.wait(30)
+    assert working.wait(120)
     second = threading.Thread(target=lambda: found.append(call(answer=Receipt(200, {"id": "twin"}))))
     second.start()
     second.join(0.3)
