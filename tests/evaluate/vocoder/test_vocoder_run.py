@@ -191,6 +191,23 @@ def test_without_a_list_of_what_was_held_out_the_test_says_so(copied):
     assert "may have been learnt from" in (copied / "vocoder_test" / "index.html").read_text(encoding="ascii")
 
 
+def test_recordings_that_are_others_by_now_are_told_of(spoken, tested, copied):
+    assert read(tested)["remarks"] == []
+    rng = np.random.default_rng(0)
+    for line in spoken.lines:
+        n = soundfile.info(copied / line.audio).frames
+        soundfile.write(copied / line.audio, 0.1 * rng.standard_normal(n), 16000)
+    done = run("units", "vocoder", "test", copied, "--num-samples", 2, "--workers", 1)
+    assert done.exit_code == 0, done.output
+    found = read(copied / "vocoder_test")
+    [remark] = found["remarks"]
+    error = found["systems"][ORIGINAL]["unit_error"]
+    assert error > 0.5
+    assert remark.startswith(f"the recordings themselves get another unit in {error:.0%} of their frames")
+    assert f"note: {remark}" in done.stderr
+    assert remark[1:] in (copied / "vocoder_test" / "index.html").read_text(encoding="ascii")
+
+
 def test_a_vocoder_of_another_codebook_is_refused(copied, tmp_path):
     other = unit_corpus.make(tmp_path / "other", 2, seed=9)
     done = run("units", "vocoder", "test", other.folder, "--vocoder", copied, "--workers", 1)

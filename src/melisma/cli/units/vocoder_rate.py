@@ -103,5 +103,7 @@ def _print(result: Result) -> None:
     for each in result.verdict:
         found = "–" if each.found is None else f"{each.found:.2f}"
         typer.echo(f"{'met    ' if each.met else 'not met'}  {each.name}: {found} ({each.limit})")
+    for remark in result.remarks:
+        typer.echo(f"note: {remark}", err=True)
     if result.held_out is None:
         typer.echo("these lines may have been learnt from: the vocoder's folder has no held_out.txt", err=True)

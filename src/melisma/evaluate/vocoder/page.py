@@ -117,7 +117,9 @@ def _verdict(result: Result) -> Markup:
         "The first three limits are those of the pipeline's document. A vocoder makes its own phases, not those of "
         "the recording, so its SNR stays near 0 dB however well it sounds: the last three say more."
     )
-    return join((table(("criterion", "verdict", "found", "limit"), rows), element("p", said, class_="quiet small")))
+    remarks = (element("p", f"{each[0].upper()}{each[1:]}.", class_="remark") for each in result.remarks)
+    head = ("criterion", "verdict", "found", "limit")
+    return join((*remarks, table(head, rows), element("p", said, class_="quiet small")))
 
 
 def _chip(met: bool) -> Markup:
