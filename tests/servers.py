@@ -13,11 +13,12 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-STARTS_WITHIN_S = 60  # on a machine that has much else to do
+STARTS_WITHIN_S = 240  # on a machine that has much else to do
 
 
 def free_port() -> int:
@@ -45,21 +46,31 @@ def unprivileged() -> tuple[list[str], int, int]:
 
 
 class Server:
-    """A process that listens on a port of the loopback interface."""
+    """A process that listens on a port of the loopback interface; `command` makes what starts it, given the port."""
 
-    def __init__(self, command: list[str], port: int, stop: signal.Signals = signal.SIGTERM) -> None:
-        self.command, self.port, self._stop = command, port, stop
+    def __init__(self, command: Callable[[int], list[str]], stop: signal.Signals = signal.SIGTERM) -> None:
+        self._command, self.port, self._stop = command, free_port(), stop
+        self._known = False  # whether somebody may have been told the port
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        for _ in range(1 if self._known else 5):  # another program may take a port that was free a moment ago
+            self._known = True
+            if self._started():
+                return
+            self.stop()
+            self.port = free_port()
+        pytest.fail(f"the server did not start: {' '.join(self._command(self.port))}")
+
+    def _started(self) -> bool:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(self.command, start_new_session=True, **quiet)
+        self.process = subprocess.Popen(self._command(self.port), start_new_session=True, **quiet)
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                pytest.fail(f"the server did not start: {' '.join(self.command)}")
+                return False
             time.sleep(0.05)
+        return self.process.poll() is None  # and who answers is not another one
 
     def ready(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
@@ -102,15 +113,16 @@ class Postgres(Server):
     """A cluster with a database that is migrated, to be copied for each test."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, port = folder, free_port()
+        self.folder = folder
         prefix, uid, gid = unprivileged()
         os.chown(folder, uid, gid)
         data = folder / "data"
         make = [*prefix, program("initdb"), "-D", str(data), "-U", "melisma", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(make, check=True, capture_output=True, cwd=folder)
-        settings = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        super().__init__([*prefix, program("postgres"), "-D", str(data), *options], port, signal.SIGINT)
+        server = [*prefix, program("postgres"), "-D", str(data), *options]
+        super().__init__(lambda port: [*server, "-c", f"port={port}"], signal.SIGINT)
         self._n = 0
 
     def url(self, name: str) -> str:
@@ -170,10 +182,9 @@ def postgres():
 def redis_process():
     if shutil.which("redis-server") is None:
         pytest.skip("Redis is not installed: there is no redis-server")
-    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="melisma-redis-"))
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    server = Server([*command, "--dir", str(folder)], port)
+    command = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    server = Server(lambda port: [*command, "--port", str(port)])
     try:
         server.start()
         yield server
@@ -210,8 +221,10 @@ def silent_port():
 
 @pytest.fixture
 def dead_port():
-    """A port on which nobody listens."""
-    return free_port()
+    """A port on which nobody listens, and nobody will: it is taken."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -226,10 +239,12 @@ class S3(Server):
     """Moto's server, which speaks the API of S3."""
 
     def __init__(self) -> None:
-        port = free_port()
-        super().__init__([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port)
-        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(lambda port: [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)])
         self._n = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def new_bucket(self) -> str:
         self._n += 1

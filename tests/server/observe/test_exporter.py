@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("fastapi")
 from prometheus_client.parser import text_string_to_metric_families
 
+import servers
 from melisma.core.errors import InputError
 from melisma.pipeline.breaker import Breaker, Kind
 from melisma.pipeline.settings import RouterSettings
@@ -113,5 +114,6 @@ def test_a_port_that_is_taken_is_one_sentence(free_port):
 
 
 @pytest.fixture
-def free_port(dead_port):
-    return dead_port
+def free_port():
+    """A port that can be listened on."""
+    return servers.free_port()
