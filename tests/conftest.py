@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, str(Path(__file__).parent))
 pytest_plugins = ["servers"]
 
-# A busy machine is no fault of the code: no test of ours asserts a wall-clock time.
-settings.register_profile("melisma", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no fault of the code: no test of ours asserts a wall-clock time. And no run fails by its luck: every
+# one has the same examples; new ones are looked for by --hypothesis-profile=search.
+CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("melisma", derandomize=True, **CALM)
+settings.register_profile("search", **CALM)
 settings.load_profile("melisma")
 
 # A shell lets what it runs in the background ignore Ctrl-C, and so would all that a test starts and interrupts.

@@ -47,7 +47,7 @@ PAINTED = """() => {
 def chromium():
     sync_api.expect.set_options(timeout=WAIT_MS)
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=2 * WAIT_MS)
         yield browser
         browser.close()
 
