@@ -24,7 +24,7 @@ def losses(folder):
 
 def test_ten_clips_are_learnt_by_heart(train):
     said: list[str] = []
-    shape = {"channels": 48, "dilations": (1, 2)}
+    shape = {"channels": 96, "dilations": (1, 2)}
     folder = train(said=said, steps=120, lr=1e-2, phone_net=shape, validate_steps=40, mask_time=0, dropout=0)
     first, last = lines(folder)[0], lines(folder)[-1]
     assert first["loss"] > 2
