@@ -76,6 +76,20 @@ def test_what_is_matched_is_not_listened_to_again(small_dali, tmp_path):
     assert (folder / "match.jsonl").read_bytes() == before
 
 
+def test_songs_that_are_not_meant_keep_their_lines(small_dali, placements, tmp_path):
+    path = tmp_path / "match.jsonl"
+    shutil.copy(small_dali.match, path)
+    one = match_all(small_dali.dali, Selection(ids=(FIRST,)), path, executor=LocalExecutor(1))
+    assert {each.id: (each.score, each.pieces) for each in read_placements(path)} == {
+        name: (each.score, each.pieces) for name, each in placements.items()
+    }
+    assert (one.counts["recordings"], one.counts["kept_of_others"]) == (1, len(placements) - 1)
+    path.write_text("{}\n", encoding="utf-8")
+    with pytest.raises(FormatError, match="line 1"):
+        match_all(small_dali.dali, Selection(ids=(FIRST,)), path, executor=LocalExecutor(1))
+    assert path.read_text(encoding="utf-8") == "{}\n"
+
+
 def test_a_recording_that_cannot_be_read_is_one_problem(small_dali, tmp_path):
     audio = tmp_path / "audio"
     audio.mkdir()

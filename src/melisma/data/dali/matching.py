@@ -206,12 +206,14 @@ def match_all(
 ) -> Report:
     """Match every song that is meant and whose recording is there; write match.jsonl, and return what came of it.
 
-    What is done already, for the same recording, is not done again.
+    What is done already, for the same recording, is not done again. Lines of songs that are not meant stay.
 
     Raises
     ------
     InputError
         If no song that is meant has a recording.
+    FormatError
+        If the match.jsonl that is there is damaged; nothing is written over it then.
     """
     config = config or MatchConfig()
     headers = list(dali.headers(selection))
@@ -223,11 +225,14 @@ def match_all(
         for song_id, path in found.items()
     ]
     stage = Matching(str(dali.annotations.resolve()), config)
+    meant = {song.id for song in headers}
+    earlier = [each for each in read_placements(output) if each.id not in meant] if output.exists() else []
     make_folder(output.parent)
     outcomes = (executor or LocalExecutor()).run(
         stage, tasks, journal=output.with_name(f".{output.name}.journal"), progress=progress
     )
-    rows, problems, reused = [], [], 0
+    rows: list[dict[str, Any]] = []
+    problems, reused = [], 0
     for outcome in outcomes:
         reused += outcome.reused
         if outcome.error is not None:
@@ -236,9 +241,11 @@ def match_all(
         audio = _beside(output.parent, found[outcome.key])
         rows.append({"schema": SCHEMA, **outcome.value, "audio": audio})
         problems += _problems(outcome.value)
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    every = sorted([*rows, *(each.model_dump(by_alias=True) for each in earlier)], key=lambda row: str(row["id"]))
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in every)
     write_atomically(output, text.encode("utf-8"))
     counts = {"songs": len(headers), "recordings": len(found), "reused": reused, **_counts(rows, problems)}
+    counts["kept_of_others"] = len(earlier)
     settings = {"annotations": str(dali.annotations), "audio": str(dali.audio), **asdict(config)}
     return Report("dali match", settings, counts, problems)
 
