@@ -74,6 +74,11 @@ def test_a_sentence_stays_on_one_line(runner):
     assert result.stderr == "error: no file of that name\n"
 
 
+def test_a_terminal_obeys_no_name_in_a_sentence(runner):
+    result = runner.invoke(program(InputError("no file \x1b]0;x\x07 or \u202etxt.mp3")), ["go"])
+    assert result.stderr == "error: no file \\u001b]0;x\\u0007 or \\u202etxt.mp3\n"
+
+
 @pytest.mark.parametrize("args", [["go", "-v"], ["-v", "go"]])
 def test_verbose_adds_the_traceback(runner, args):
     result = runner.invoke(program(InputError("it broke")), args)

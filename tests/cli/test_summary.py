@@ -63,3 +63,9 @@ def test_json_survives_a_file_name_that_is_no_unicode(capsysbinary):
 def test_a_table_lines_up(capsys):
     summary.print_table([("a", "long", "x"), ("bcd", "e", "")])
     assert capsys.readouterr().out == "a    long  x\nbcd  e\n"
+
+
+def test_a_table_holds_nothing_that_a_terminal_obeys(capsys):
+    summary.print_table([("Žena\x1b[2J", "x"), ("می\u200cخواهم", "y\u202e")])
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in out] == [["Žena\\u001b[2J", "x"], ["می\u200cخواهم", "y\\u202e"]]

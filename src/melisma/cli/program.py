@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from melisma.cli.summary import shown
 from melisma.core import environment
 from melisma.core.errors import MelismaError
 
@@ -71,7 +72,7 @@ def fail(context: Any, sentence: str, error: BaseException) -> None:
     """Print the sentence, on one line, and the traceback in front of it where `-v` asks for it."""
     if context.meta.get(_VERBOSE):
         typer.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-    typer.echo(f"error: {' '.join(sentence.split())}", err=True)
+    typer.echo(f"error: {shown(' '.join(sentence.split()))}", err=True)
 
 
 def _drop_output() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from melisma.cli.outputs import Target
     from melisma.core.records import Alignment, Word
 
+# Control characters, ends of lines and marks of direction: names of files and songs come from anywhere.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHOWN = 8  # more is a list that nobody listens through; the file holds them all
 
 
@@ -80,8 +83,18 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
 
 
+def shown(text: str) -> str:
+    r"""Return a text on one line, what a terminal would obey as an escape.
+
+    >>> shown("Žena\x1b[2J\n")
+    'Žena\\u001b[2J\\u000a'
+    """
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Print rows with their columns aligned; the last column is as long as it is."""
+    rows = [[shown(cell) for cell in row] for row in rows]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))] if rows else []
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -49,3 +49,11 @@ def test_a_manifest_without_a_line_is_warned_of(folder):
         path.unlink()
     assert "warning: no recording has a transcript" in CliRunner().invoke(app, asked).stderr
     assert "warning" not in CliRunner().invoke(app, [*asked, "--untranscribed"]).stderr
+
+
+def test_what_a_terminal_would_obey_in_a_name_is_an_escape(folder):
+    (folder / "uploads" / "c\x1b[2J\nd.mp3").write_bytes(b"no sound")
+    done = CliRunner().invoke(app, ["data", "inventory", "uploads", "-j", "1"])
+    assert done.exit_code == 0
+    assert "\x1b" not in done.output
+    assert "  c\\u001b[2J\\u000ad.mp3: " in done.stderr

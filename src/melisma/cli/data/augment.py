@@ -10,6 +10,7 @@ import typer
 from melisma.cli.data.options import Manifest, ReportFile, Seed, check, finish
 from melisma.cli.executor_options import LOCAL, ExecutorName, Preview, Workers, run_on
 from melisma.cli.program import AsJson, Quiet, Verbose
+from melisma.cli.summary import shown
 
 if TYPE_CHECKING:
     from melisma.data.augment.offline import Made
@@ -90,7 +91,7 @@ def _finish(made: Made, asked: dict[str, object], path: Path, *, as_json: bool, 
     }
     if not (quiet or as_json):
         for name, applied in made.clips.items():
-            typer.echo(f"{name}: {said(applied)}")
+            typer.echo(shown(f"{name}: {said(applied)}"))
     details = {"effects": made.effects} | ({"clips": made.clips} if made.clips else {})
     finish(Report("data augment", asked, counts, made.problems, details), path, as_json=as_json, quiet=quiet)
     if failed:

@@ -10,6 +10,7 @@ import typer
 from melisma.cli.data.options import Manifest, check, finish, output_at
 from melisma.cli.executor_options import LOCAL, ExecutorName, Preview, Workers, run_on
 from melisma.cli.program import AsJson, Quiet, Verbose
+from melisma.cli.summary import shown
 
 if TYPE_CHECKING:
     from melisma.data.balance_run import Balance
@@ -65,7 +66,7 @@ def balance(
         _draw(done, found, picture)
     finish(done, output, keep, weights, picture, as_json=as_json, quiet=quiet)
     for advice in () if as_json or quiet else done.details["recommendations"]:
-        typer.echo(f"- {advice['sentence']}")
+        typer.echo(f"- {shown(advice['sentence'])}")
 
 
 def _measure(

@@ -73,6 +73,7 @@ def _fetch(
 ) -> tuple[Tally, int]:
     """Fetch what is wanted; what is here afterwards is in the manifest, however this ends."""
     from melisma.cli.progress import progress
+    from melisma.cli.summary import shown
     from melisma.data.fetch import Fetcher
     from melisma.data.fetching.sidecar import sidecars, write_manifest
     from melisma.data.fetching.summary import Tally
@@ -85,7 +86,8 @@ def _fetch(
             for got in Fetcher(config, downloader, told).fetch(wanted):
                 tally.add(got)
                 if verbose and not quiet:
-                    typer.echo(f"{got.fate.value}: {got.url} {got.path.name if got.path else got.reason}", err=True)
+                    said = f"{got.fate.value}: {got.url} {got.path.name if got.path else got.reason}"
+                    typer.echo(shown(said), err=True)
         finally:
             if config.folder.is_dir():
                 n_added = write_manifest(config.folder / "manifest.jsonl", sidecars(config.folder))

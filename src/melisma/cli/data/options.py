@@ -47,7 +47,7 @@ def check(manifest: Path, *written: Path | None, or_folder: bool = False) -> Non
 
 def finish(report: Report, path: Path, *written: Path | None, as_json: bool, quiet: bool) -> None:
     """Write the report and say in a few lines what happened, and which other files have been written."""
-    from melisma.cli.summary import print_json
+    from melisma.cli.summary import print_json, shown
 
     report.write(path)
     if as_json:
@@ -58,7 +58,7 @@ def finish(report: Report, path: Path, *written: Path | None, as_json: bool, qui
     for name, value in report.counts.items():
         typer.echo(f"{name.replace('_', ' ')}: {value:{',' if isinstance(value, int) else '.4g'}}")
     for problem in list(report.problems)[:10]:
-        typer.echo(f"  {problem.item}: {problem.message}", err=True)
+        typer.echo(shown(f"  {problem.item}: {problem.message}"), err=True)
     if len(report.problems) > 10:
         typer.echo(f"  … and {len(report.problems) - 10:,} more, in {path}", err=True)
     if not report.applied:

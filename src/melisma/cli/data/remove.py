@@ -64,6 +64,7 @@ def remove(
 
 def _settle(undo: Path | None, purge: Path | None, *, quiet: bool) -> None:
     """Bring a removal back, or make it final."""
+    from melisma.cli.summary import shown
     from melisma.data.removal import carry_out
 
     folder = Path(os.path.abspath(undo or purge or ""))
@@ -75,7 +76,7 @@ def _settle(undo: Path | None, purge: Path | None, *, quiet: bool) -> None:
         else:
             problems = carry_out.undo(folder)
             for problem in problems:
-                typer.echo(f"  {problem.item}: {problem.message}", err=True)
+                typer.echo(shown(f"  {problem.item}: {problem.message}"), err=True)
             if problems:
                 raise typer.Exit(1)
             said = "everything is back where it was"

@@ -88,6 +88,4 @@ def _print_overview(facts: Overview) -> None:
 
 
 def _row(row: Row) -> tuple[str, str, str, str]:
-    # Names come from anywhere: what a terminal would obey is shown as an escape.
-    name = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in row.name)
-    return name or "(not known)", f"{row.utterances:,}", f"{row.hours:,.2f}", f"{row.speakers:,}"
+    return row.name or "(not known)", f"{row.utterances:,}", f"{row.hours:,.2f}", f"{row.speakers:,}"
