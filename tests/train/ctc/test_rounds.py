@@ -67,11 +67,16 @@ def test_a_training_that_learns_is_well(train):
     assert set(found) <= {Ailment.STARVED}
 
 
-def test_clips_that_do_not_fit_are_told_before_the_first_step(train, tmp_path):
+def test_clips_that_do_not_fit_are_told_before_the_first_step(train, manifests):
+    rows = [json.loads(line) for line in manifests[0].read_text(encoding="utf-8").splitlines()]
+    for row in rows[:4]:  # texts of other recordings
+        del row["words"]
+        row["transcript"] = "a ship full of sailors went down in the cold sea, and nobody came home to tell the tale"
+    manifests[0].write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     said: list[str] = []
-    prepared = tmp_path / "train.json"
-    prepared.write_text(json.dumps({"clips": 6, "left_out": {"too short for its transcript": 4}}))
-    rounds = rounds_of(prepared, said.append)
-    train(callbacks=lambda folder: [rounds])
-    assert rounds.findings[0].ailment is Ailment.LABELS
-    assert said[0].startswith("40% of the clips do not fit their transcripts")
+    folder = train(callbacks=lambda folder: [rounds_of(folder / "prepared" / "train.json", said.append)])
+    assert said[0].startswith(
+        "40% of the clips do not fit their transcripts, most of them too short for its transcript"
+    )
+    told = json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert (told["stage"], told["ailment"], told["step"]) == ("doctor", Ailment.LABELS.value, 0)
