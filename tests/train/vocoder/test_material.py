@@ -12,7 +12,7 @@ from melisma.core.errors import InputError  # noqa: E402
 from melisma.models.vocoder.inputs import NOBODY, UNKNOWN  # noqa: E402
 from melisma.scale.local import LocalExecutor  # noqa: E402
 from melisma.train.vocoder import parts  # noqa: E402
-from melisma.train.vocoder.material import Segments, prepare  # noqa: E402
+from melisma.train.vocoder.material import Segments, Told, Wanted, prepare  # noqa: E402
 from melisma.units.line import JSON, UnitLine  # noqa: E402
 from melisma.units.read import read_lines  # noqa: E402
 
@@ -23,8 +23,8 @@ def made(corpus, tmp_path, quick):
 
     def go(said=None, jobs=1, k=6, **changes):
         config = quick.model_copy(update=changes)
-        note = (lambda text: None) if said is None else said.append
-        return prepare(corpus, tmp_path / "prepared", config, k, executor=LocalExecutor(jobs), say=note)
+        told = None if said is None else Told(say=said.append)
+        return prepare(Wanted(corpus, tmp_path / "prepared", config, k), told, LocalExecutor(jobs))
 
     return go
 

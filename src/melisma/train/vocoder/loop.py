@@ -18,7 +18,7 @@ from melisma.train.device import choose_device
 from melisma.train.facts import check_same
 from melisma.train.vocoder.config import FREE, VocoderTrainingConfig
 from melisma.train.vocoder.doctor import Doctor
-from melisma.train.vocoder.material import Material, prepare
+from melisma.train.vocoder.material import Material, Told, Wanted, prepare
 from melisma.train.vocoder.run import LATEST, Run
 from melisma.train.vocoder.trainer import Trainer, shape_of
 from melisma.units.codebook import Codebook
@@ -101,7 +101,8 @@ def train(
     if request.begin is not None:
         state_of(request.begin)  # refused before an hour of recordings is prepared for it
     prepared = (request.run or request.corpus / FOLDER) / PREPARED
-    material = prepare(request.corpus, prepared, config, codebook.k, executor=request.executor, tell=tell, say=say)
+    told = Told(tell, say)
+    material = prepare(Wanted(request.corpus, prepared, config, codebook.k), told, request.executor)
     if config.speaker and not material.speakers:
         raise InputError(f"no recording of {request.corpus} says who speaks: train without --speaker")
     trainer = _trainer(request, config, codebook, material, say)
@@ -116,7 +117,7 @@ def train(
         say(f"going on after step {done.step:,}, {done.epoch} of {config.epochs} epochs are done")
     if device.type == "cpu":
         torch.set_num_threads(n_threads())
-    return Run(request.folder, trainer, material, tell, say, doctor or Doctor(), state).run()
+    return Run(request.folder, trainer, material, told, doctor or Doctor(), state).run()
 
 
 def _found(request: Request, config: VocoderTrainingConfig) -> dict[str, Any] | None:

@@ -41,6 +41,14 @@ class Row:
     speaker: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who hears of a training: `tell` a stage and the share of it that is done, `say` sentences for the user."""
+
+    tell: Callable[[str, float], None] = lambda *_: None
+    say: Callable[[str], None] = lambda _: None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Segments: `units` int64 [batch, n_frames], `samples` float32 [batch, 320 · n_frames], `speaker` int64 [batch].
@@ -101,17 +109,9 @@ def _arrays(folder: Path, part: str, with_f0: bool) -> tuple[np.ndarray, np.ndar
     return audio, units, mapped(folder / f"{part}.f0.npy", np.float32) if with_f0 else None
 
 
-def prepare(
-    folder: Path,
-    out: Path,
-    config: VocoderTrainingConfig,
-    k: int,
-    *,
-    executor: Executor | None = None,
-    tell: Callable[[str, float], None] | None = None,
-    say: Callable[[str], None] | None = None,
-) -> Material:
-    """Make the arrays of a corpus of units, or find them, and hold some recordings out.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What material is asked for.
 
     Parameters
     ----------
@@ -123,25 +123,42 @@ def prepare(
         Whether pitch is used, how much is held out, and the seed.
     k : int
         Units of the codebook.
+    """
+
+    folder: Path
+    out: Path
+    config: VocoderTrainingConfig
+    k: int
+
+
+def prepare(wanted: Wanted, told: Told | None = None, executor: Executor | None = None) -> Material:
+    """Make the arrays of a corpus of units, or find them, and hold some recordings out.
+
+    Parameters
+    ----------
+    wanted : Wanted
+        Of which corpus, and where.
+    told : Told, optional
+        Who hears the share that is done, and sentences; nobody without.
     executor : Executor, optional
         Who makes them; all cores without one.
-    tell, say : callable, optional
-        Told the share that is done; told sentences.
 
     Raises
     ------
     InputError
         If there is nothing to learn from, or its units are of another codebook than lies there.
     """
+    folder, out, config = wanted.folder, wanted.out, wanted.config
+    told = told or Told()
     check_codebook(folder)
     if next(read_lines(folder), None) is None:
         raise InputError(f"{folder} holds no recording that a vocoder could learn from")
     make_folder(out)
-    stage = MakePart(str(out), config.f0, k)
+    stage = MakePart(str(out), config.f0, wanted.k)
     rows: list[Row] = []
     failed: list[tuple[str, str]] = []
     journal = out / f"parts{'-f0' if config.f0 else ''}.journal"
-    done = (executor or LocalExecutor()).run(stage, tasks(folder), journal=journal, progress=tell)
+    done = (executor or LocalExecutor()).run(stage, tasks(folder), journal=journal, progress=told.tell)
     for task, outcome in zip(tasks(folder), done, strict=True):
         if outcome.reused and not _still_there(out, outcome.value["files"]):
             outcome = again(executor, stage, task)
@@ -152,9 +169,9 @@ def prepare(
         for identifier, n_frames, speaker in outcome.value["rows"]:
             rows.append(Row(identifier, outcome.key, first, n_frames, speaker))
             first += n_frames
-    if failed and say is not None:
+    if failed:
         more = f", and {len(failed) - _SAID} more" if len(failed) > _SAID else ""
-        say(
+        told.say(
             f"{len(failed)} of {len(failed) + len(rows)} recordings are left out: "
             + "; ".join(f"{name}: {why}" for name, why in failed[:_SAID])
             + more

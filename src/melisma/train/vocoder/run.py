@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from melisma.train.log_lines import now
 from melisma.train.vocoder.doctor import Ailment, Doctor, Finding, treat
 from melisma.train.vocoder.judge import Judge
 from melisma.train.vocoder.keep import BEST, FINAL, GOOD, LATEST, Keeper
-from melisma.train.vocoder.material import Batch, Material, Segments
+from melisma.train.vocoder.material import Batch, Material, Segments, Told
 from melisma.train.vocoder.trainer import Progress, Trainer
 
 __all__ = ["BEST", "FINAL", "LATEST", "Run"]
@@ -35,8 +35,8 @@ class Run:
         What takes steps.
     material : Material
         What is learnt from and judged by.
-    tell, say : callable
-        Told a stage and the share of it that is done; told sentences.
+    told : Told
+        Who hears of it.
     doctor : Doctor
         Looks at every step.
     state : mapping, optional
@@ -50,13 +50,12 @@ class Run:
         folder: Path,
         trainer: Trainer,
         material: Material,
-        tell: Callable[[str, float], None],
-        say: Callable[[str], None],
+        told: Told,
         doctor: Doctor,
         state: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder, self.trainer, self.config = folder, trainer, trainer.config
-        self.tell, self.say, self.material, self.doctor = tell, say, material, doctor
+        self.told, self.material, self.doctor = told, material, doctor
         self.segments = Segments(material, self.config)
         self.judge = Judge(material, self.config.validation_utterances, self.config.speaker, trainer.device)
         if state is not None and "doctor" in state:
@@ -89,14 +88,14 @@ class Run:
                 self.keeper.save()
         if not self.ending:
             why = "all epochs are done" if self.progress.epoch >= self.config.epochs else "it gets no better"
-            self.say(f"{why}; {FINAL} is of epoch {self.keeper.finish()}")
+            self.told.say(f"{why}; {FINAL} is of epoch {self.keeper.finish()}")
         return self.folder
 
     def _describe(self) -> None:
         hours = [sum(row.n_frames for row in side) / 180_000 for side in (self.material.learnt, self.material.held_out)]
         whose = "of other speakers" if self.material.by_speaker else "of the same speakers"
         n = sum(p.numel() for p in self.trainer.generator.parameters())
-        self.say(
+        self.told.say(
             f"{self.trainer.shape.kind}, {n / 1e6:.2f} M weights, {self.trainer.device}; learns from {hours[0]:.2f} h, "
             f"{hours[1]:.2f} h {whose} are held out; {self.config.steps_per_epoch} steps an epoch"
         )
@@ -123,7 +122,7 @@ class Run:
                 self._rescue(finding)
                 return False
             self._count(figures, time.monotonic() - began)
-            self.tell("training", (progress.epoch * n_steps + progress.done) / (self.config.epochs * n_steps))
+            self.told.tell("training", (progress.epoch * n_steps + progress.done) / (self.config.epochs * n_steps))
             if self.keeper.is_due():
                 self.keeper.save()
         pending.cancel()
@@ -166,7 +165,7 @@ class Run:
         self.keeper.back_to(self.progress.step)
         self.keeper.save()
         self.keeper.write_log()
-        self.say(f"doctor: {finding.sentence}; back to step {self.progress.step}, with {remedies}")
+        self.told.say(f"doctor: {finding.sentence}; back to step {self.progress.step}, with {remedies}")
 
     def _end_epoch(self) -> None:
         """Judge, write down and keep what the epoch came to."""
@@ -215,4 +214,4 @@ class Run:
         parts = [f"mel {means['mel']:.2f}", f"held out {held_out:.2f}{' *' if best else ''}"]
         if "d" in means:
             parts.append(f"discriminators {means['d']:.3f}, features {means['features']:.2f}")
-        self.say(f"epoch {self.progress.epoch}: {', '.join(parts)}")
+        self.told.say(f"epoch {self.progress.epoch}: {', '.join(parts)}")
