@@ -10,7 +10,7 @@ from pathlib import Path
 from melisma.core.errors import InputError
 from melisma.core.files import sha256_of, write_atomically
 
-PATIENCE_S = 120.0  # for what another process is to do
+PATIENCE_S = 300.0  # for what another process is to do
 
 
 class Named:

@@ -182,7 +182,7 @@ def test_nothing_stays_when_it_is_ended(cluster, tmp_path, sent, code):
         run.kill()
         for number in of_session(run.pid):
             os.kill(number, signal.SIGKILL)
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=300)
     assert (run.returncode, out, err) == (code, "", "")
     if sent == signal.SIGINT:
         assert (tmp_path / "left 5").exists(), "a task that is ended clears up behind itself"

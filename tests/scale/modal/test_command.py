@@ -52,7 +52,7 @@ def test_a_command_is_asked_to_stop_in_time_and_what_it_keeps_then_is_committed(
         daemon=True,
     )
     run.start()
-    run.join(120)
+    run.join(300)
     assert found[0].stopped
     if (tmp_path / "volume" / "began").exists():
         assert found[0].exit_code in (143, -15)

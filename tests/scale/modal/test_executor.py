@@ -114,7 +114,7 @@ def test_a_container_that_is_preempted_loses_what_it_had_not_committed(tmp_path:
     tasks = texts(tmp_path, "one", "wait", "three")
     stage = Shout(str(tmp_path / "root" / "out"), str(told))
     found: list[object] = []
-    executor = ModalExecutor(1, config(tmp_path), opened)
+    executor = ModalExecutor(1, config(tmp_path, commit_s=3600.0), opened)
     run = threading.Thread(target=lambda: found.extend(executor.run(stage, tasks)), daemon=True)
     run.start()
     _until(lambda: "1.txt" in noted(told))
@@ -170,7 +170,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     root = folder / "root"
     tasks = [Task(f"{i}.txt", str(root / "data/segments" / f"{i}.txt")) for i in range(6)]
-    executor = ModalExecutor(2, ModalConfig(root=root, rehearsal=folder / "modal"))
+    executor = ModalExecutor(2, ModalConfig(root=root, rehearsal=folder / "modal", commit_s=3600.0))
     stage = Shout(str(root / "out"), str(folder / "told"))
     for each in executor.run(stage, tasks, journal=root / ".journal"):
         print(each.key, int(each.reused), each.error, flush=True)
