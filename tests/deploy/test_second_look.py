@@ -32,7 +32,7 @@ def look(folder: Path, **files: str) -> tuple[int, str]:
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    run = [sys.executable, "-m", "pytest", "-q"]
+    run = [Path(sys.executable).with_name("pytest"), "-q"]
     assert subprocess.run(run, cwd=folder, capture_output=True).returncode in (1, 2)
     done = subprocess.run([sys.executable, SCRIPT], cwd=folder, capture_output=True, text=True)
     return done.returncode, done.stdout
