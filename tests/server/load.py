@@ -16,7 +16,7 @@ import httpx
 from made_songs import wav
 from programs import Service, song_of
 
-MOST_CALLS = 1500  # of one user
+MOST_CALLS = 6000  # of one user
 _MOST_ASKED = 3  # alignments of new songs that one user asks for
 _PAUSE_S = 0.02
 DATABASE_AWAY = "the service's database cannot be used now"

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
 PATIENCE_S = 120.0  # on a machine that has much else to do; nothing waits so long unless it has failed
+NEARLY_DONE = 95.0  # percent: what is left is to write the result down
 MELISMA = (sys.executable, "-m", "melisma.cli.main")
 
 
@@ -129,6 +131,30 @@ def over(client: httpx.Client, job_id: str) -> dict:
         return job if job.get("state") in ("done", "failed", "cancelled") else None
 
     return until(found, f"the end of the job {job_id}")
+
+
+def caught(client: httpx.Client, worker: Worker, ask: Callable[[], dict], free: Callable[[str], bool]) -> dict:
+    """Have a job made and stop its worker amid it; return the job. One that is over sooner is asked for anew.
+
+    `free` says of a job's id whether the worker stands without a lock that others need.
+    """
+    for _ in range(40):
+        job = ask()
+
+        def now(id: str = job["id"]) -> dict:
+            return client.get(f"/v1/jobs/{id}").json()
+
+        def begun(now: Callable[[], dict] = now) -> bool:
+            return (found := now())["state"] not in ("queued", "running") or found["percent"] > 0
+
+        until(begun, "the begin of a job")
+        worker.pause()
+        found = now()
+        if found["state"] == "running" and found["percent"] < NEARLY_DONE and free(job["id"]):
+            return job
+        worker.go_on()
+        over(client, job["id"])
+    pytest.fail("no job was caught under way")
 
 
 def versions(client: httpx.Client, alignment_id: str) -> list[dict]:

@@ -10,13 +10,14 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fastapi")
 import httpx
-from programs import Service, Worker, ended, environment, over, song_of, until, versions
+from programs import Service, Worker, caught, ended, environment, over, song_of, until, versions
 
 MEGABYTES = 32
 MOST_SAVES = 600
@@ -214,21 +215,34 @@ def test_a_job_waits_while_nothing_can_be_written_and_ends_when_there_is_room(
     disk, client, made, other_id, running, begun
 ):
     _, worker = running
-    alignment_id, n_said = made[1], worker.log.stat().st_size
-    version = client.get(f"/v1/alignments/{alignment_id}/info").json()["version"]
+    alignment_id, n_said, version = made[1], worker.log.stat().st_size, 0
 
-    def at_work() -> bool:
-        now = client.get(f"/v1/jobs/{job['id']}").json()
-        assert now["state"] in ("queued", "running"), now
-        return now["state"] == "running" and now["percent"] > 0
+    def ask() -> dict:
+        nonlocal version
+        version = client.get(f"/v1/alignments/{alignment_id}/info").json()["version"]
+        return client.post(f"/v1/alignments/{alignment_id}/regenerate", json={"engine": "phone"}).json()
 
-    if not begun:
-        worker.pause()
+    def free(_: str = "") -> bool:
+        file = disk.folder / "melisma.sqlite"
+        with (
+            contextlib.suppress(sqlite3.OperationalError),
+            contextlib.closing(sqlite3.connect(file, timeout=5, isolation_level=None)) as connection,
+        ):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+            return True
+        return False
+
     try:
-        job = client.post(f"/v1/alignments/{alignment_id}/regenerate", json={"engine": "phone"}).json()
         if begun:
-            until(at_work, "the begin of the job")
+            job = caught(client, worker, ask, free)
+        else:
             worker.pause()
+            while not free():
+                worker.go_on()
+                time.sleep(0.02)
+                worker.pause()
+            job = ask()
         with disk.full():
             correct_until_full(client, other_id)
             worker.go_on()

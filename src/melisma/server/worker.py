@@ -17,6 +17,7 @@ from melisma.server.jobs.sweeper import Sweeper
 if TYPE_CHECKING:
     from melisma.server.context import Context
 
+_LOOK_S = 0.5  # Python runs the handler of a signal in its main thread, and only when that is awake
 FINISH_S, END_S = 3.0, 3.0  # to finish, then to notice: both within the ten seconds that Docker gives a container
 
 _log = logging.getLogger("melisma.jobs")
@@ -122,7 +123,8 @@ def serve(
     try:
         with Worker(context, n_threads, kinds):
             started()
-            wanted.wait()
+            while not wanted.wait(_LOOK_S):  # a signal that came while the process stood still may wake another thread
+                pass
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
