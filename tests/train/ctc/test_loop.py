@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
+import torch
 
 from melisma.core.errors import InputError
 from melisma.testing.checkpoints import save_random_ctc
+from melisma.train.checkpoint import read_checkpoint
 from melisma.train.ctc import priors
 from melisma.train.ctc.checkpoints import load_trained
 from melisma.train.ctc.package import package
@@ -81,6 +84,37 @@ def test_going_on_gives_the_losses_of_an_uninterrupted_training(train, monkeypat
     said: list[str] = []
     assert losses(train("killed", said=said, **settings)) == pytest.approx(whole, rel=1e-5)
     assert any(sentence.startswith("going on after step ") for sentence in said)
+
+
+def test_convolutions_stay_for_as_long_as_they_are_told_to(train):
+    settings = {"model": "random:tiny", "units": "characters", "batch_s": 3.0, "steps": 6, "keep": 9, "dropout": 0}
+    folder = train(**settings, checkpoint_steps=1, freeze_features_steps=3) / "checkpoints"
+
+    def features(step):
+        state = read_checkpoint(folder / f"step-{step}.ckpt")["state_dict"]
+        return {name: weight for name, weight in state.items() if "feature_extractor" in name}
+
+    first = features(1)
+    assert len(first) >= 7
+    assert all(torch.equal(weight, features(3)[name]) for name, weight in first.items())
+    assert not any(torch.equal(weight, features(6)[name]) for name, weight in first.items())
+    whole = losses(folder.parent)
+    for path in (folder / f"step-{step}.ckpt" for step in (3, 4, 5, 6)):  # as if it had been killed after step 2
+        path.unlink()
+    shutil.copyfile(folder / "step-2.ckpt", folder / "last.ckpt")
+    assert losses(train(**settings, checkpoint_steps=1, freeze_features_steps=3)) == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_training_from_before_a_setting_was_there_goes_on(train):
+    last = train(steps=4) / "checkpoints" / "last.ckpt"
+    state = read_checkpoint(last)
+    del state["melisma"]["config"]["freeze_features_steps"]
+    torch.save(state, last)
+    said: list[str] = []
+    train(steps=4, said=said)
+    assert any("is done" in sentence for sentence in said)
+    with pytest.raises(InputError, match="was begun with freeze_features_steps = 0, not 2"):
+        train(steps=4, freeze_features_steps=2)
 
 
 def test_another_configuration_is_refused_with_its_key(train):

@@ -58,6 +58,7 @@ class CtcTrainingConfig(BaseModel):
     weight_decay: float = Field(0.005, ge=0)
     clip: float = Field(1.0, gt=0)  # L2 norm of all gradients
     freeze_features: bool = True  # the convolutions of a transformers network
+    freeze_features_steps: int = Field(0, ge=0)  # after which they learn as well; 0: never
     freeze_steps: int = Field(0, ge=0)  # in which only the head learns
     precision: Precision = "fp32"
     label_priors: float = Field(0.0, ge=0, le=1)
@@ -94,6 +95,7 @@ class CtcTrainingConfig(BaseModel):
             update={
                 "steps": 6,
                 "warmup_steps": 2,
+                "freeze_features_steps": min(self.freeze_features_steps, 3),
                 "freeze_steps": min(self.freeze_steps, 2),
                 "validate_steps": 3,
                 "checkpoint_steps": 3,
@@ -121,4 +123,6 @@ def check_same(begun: dict[str, Any], now: CtcTrainingConfig, run: Path) -> None
     InputError
         If they differ; it names the first key and both values.
     """
-    facts.check_same(begun, now.model_dump(mode="json"), FREE, run)
+    # A training from before a key was there went as the key's default says.
+    defaults = CtcTrainingConfig.model_validate({}).model_dump(mode="json")
+    facts.check_same(defaults | begun, now.model_dump(mode="json"), FREE, run)

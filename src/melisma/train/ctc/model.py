@@ -110,7 +110,7 @@ class LyricAlignmentModel(pl.LightningModule):
         n = len(vocabulary.labels)
         self.register_buffer("log_priors", torch.full((n,), -math.log(n)))
         if shape.kind is Kind.TRANSFORMERS and config.freeze_features:
-            _freeze_features(net)
+            self._freeze_features()
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits, float [batch, n_frames, n_labels], and how many frames are of each clip; see `logits_of`."""
@@ -118,6 +118,17 @@ class LyricAlignmentModel(pl.LightningModule):
         logits, frames = logits_of(self.net, self.shape, inputs, lengths, frozen=frozen)
         shift = None if self.training else prior_shift(self.log_priors, self.config, self.global_step)
         return (logits if shift is None else logits - shift), frames
+
+    def _freeze_features(self) -> None:
+        """Keep the convolutions as they are: for good, or until they learn as well."""
+        net: Any = self.net
+        until = self.config.freeze_features_steps
+        if until:  # the optimiser knows them from the beginning on; what they gave has no gradients until then
+            net.base_model.feature_extractor.register_forward_hook(
+                lambda module, given, out: out.detach() if self.global_step < until else out
+            )
+        elif hasattr(net, "freeze_feature_encoder"):
+            net.freeze_feature_encoder()
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move what the network reads."""
@@ -230,12 +241,6 @@ class LyricAlignmentModel(pl.LightningModule):
         for counted in ("current", "total"):
             progress[counted] = {"ready": done, "started": done, "processed": done, "completed": max(0, done - 1)}
         progress["is_last_batch"] = False
-
-
-def _freeze_features(net: Any) -> None:
-    freeze = getattr(net, "freeze_feature_encoder", None)
-    if freeze is not None:
-        freeze()
 
 
 def ctc_loss(log_probs: Tensor, batch: Batch, frames: Tensor, blank: int) -> Tensor:
