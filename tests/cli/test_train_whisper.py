@@ -76,4 +76,31 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(manifests, tmp_path, mo
     done = whisper(manifests, *more)
     assert done.exit_code in (2, 3), done.output
     assert sentence in done.stderr
-    assert not list(tmp_path.rglob("checkpoints"))
+    assert not (tmp_path / "models").exists() or not list((tmp_path / "models" / "whisper").iterdir())
+
+
+@pytest.mark.parametrize("more", [(), ("--fast-dev-run",)])
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"language": "und"}, "no token for the language 'und': melisma train whisper-processor --read-as und=CODE"),
+        ({"duration": 31.0}, "longer than 30 s"),
+        ({"audio": "gone.wav"}, "the audio file is not there"),
+    ],
+)
+def test_a_manifest_that_teaches_nothing_leaves_nothing_behind(manifests, tmp_path, change, sentence, more):
+    rows = [json.loads(line) | change for line in manifests[0].read_text(encoding="utf-8").splitlines()]
+    manifests[0].write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = whisper(manifests, "--model", "random:tiny", *more)
+    assert done.exit_code == 2, done.output
+    assert sentence in done.stderr
+    assert list((tmp_path / "models" / "whisper").iterdir()) == []
+
+
+def test_a_fast_run_takes_clips_of_which_something_can_be_learnt(manifests, tmp_path):
+    rows = [json.loads(line) for line in manifests[0].read_text(encoding="utf-8").splitlines()]
+    others = [rows[0] | {"id": f"other{i}", "language": "und"} for i in range(12)]
+    manifests[0].write_text("".join(json.dumps(row) + "\n" for row in [*others, *rows]), encoding="utf-8")
+    done = whisper(manifests, "--run", "mine", "--model", "random:tiny", "--fast-dev-run")
+    assert done.exit_code == 0, done.output
+    assert "6 of 6 clips" in done.stderr

@@ -141,7 +141,8 @@ def test_what_cannot_be_learnt_from_is_left_out_with_a_reason(tmp_path):
         "shorter than 1 s": 1,
         "longer than 30 s: `melisma data segment` cuts it": 1,
         "no transcript": 1,
-        "Whisper has no token for the language 'tlh': name one that it is read as": 1,
+        "Whisper has no token for the language 'tlh': melisma train whisper-processor --read-as tlh=CODE "
+        "names one that it is read as": 1,
         "its text takes more than 444 tokens": 1,
         "the audio file is not there": 1,
         "the audio cannot be read": 1,
@@ -180,6 +181,14 @@ def test_copies_are_learnt_once(tmp_path):
 def test_nothing_to_learn_from_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"holds no clip that can be learnt from: a and others are left out, no tr"):
         built(tmp_path, [row("a", "hr", "", 2.0)])
+
+
+def test_audio_of_which_nothing_can_be_learnt_is_not_decoded(tmp_path):
+    manifest = write_clips(tmp_path / "clips.jsonl", [row("a", "und", "Da", 2.0), row("b", "hr", "Da", 40.0)])
+    soundfile.write(tmp_path / "a.wav", np.zeros(2 * 8000, np.float32), 8000)
+    with pytest.raises(InputError, match="a and others are left out, Whisper has no token for the language 'und'"):
+        build(manifest, tmp_path / "prepared", CONFIG, small_processor(), lambda *_: None, 1)
+    assert list((tmp_path / "prepared").iterdir()) == []
 
 
 def test_text_with_too_many_times_is_learnt_with_those_of_the_clip(tmp_path):

@@ -26,6 +26,7 @@ from melisma.train.whisper.processor import Group
 from melisma.train.whisper.targets import Segment, Target, Wording
 from melisma.train.whisper.tokenizer import Spelling, Tokens
 
+_ROUNDED_S = 0.1  # that a manifest may say more, or less, than the file has
 _KEY = "key.json"  # written last: without it, or with another key, all is made anew
 
 
@@ -308,6 +309,30 @@ def _code(codes: dict[str, str | InputError], language: str, reader: Reader) -> 
     return codes[language]
 
 
+def unfit(utterance: Utterance, reader: Reader, codes: dict[str, str | InputError]) -> str | None:
+    """Say why an utterance cannot be learnt from by what its line says, before anybody looks at its audio.
+
+    Parameters
+    ----------
+    utterance : Utterance
+        The line.
+    reader : Reader
+        What is learnt.
+    codes : dict
+        Takes note of languages that were looked up.
+    """
+    code, limits = _code(codes, utterance.language, reader), reader.limits
+    if isinstance(code, InputError):
+        return str(code)
+    if reader.wording.target(utterance, code) is None:
+        return f"no {reader.wording.field}"
+    if utterance.duration + _ROUNDED_S < limits.min_s:
+        return f"shorter than {limits.min_s:g} s"
+    if utterance.duration - _ROUNDED_S > limits.max_s:
+        return f"longer than {limits.max_s:g} s: `melisma data segment` cuts it"
+    return None
+
+
 def _take(table: Table, utterance: Utterance, reader: Reader, sounds: Sounds, code: str | InputError) -> str | None:
     """Take a clip into the table, or say why not."""
     limits = reader.limits
@@ -320,7 +345,7 @@ def _take(table: Table, utterance: Utterance, reader: Reader, sounds: Sounds, co
     if isinstance(sound, str):
         return sound
     n_samples = min(round(utterance.duration * SAMPLE_RATE), sound.n_samples)
-    if n_samples < (utterance.duration - 0.1) * SAMPLE_RATE:
+    if n_samples < (utterance.duration - _ROUNDED_S) * SAMPLE_RATE:
         return "its file ends before it does"
     if n_samples < limits.min_s * SAMPLE_RATE:
         return f"shorter than {limits.min_s:g} s"

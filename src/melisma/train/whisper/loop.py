@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState
 from filelock import FileLock, Timeout
 from transformers import TrainerCallback
 
-from melisma.core.errors import InputError, OutputError
+from melisma.core.errors import InputError, MelismaError, OutputError
 from melisma.core.files import make_folder
 from melisma.core.settings import n_threads
 from melisma.data.augment.recipe import Recipe
@@ -229,12 +229,23 @@ def _alone(folder: Path) -> Iterator[None]:
         raise OutputError(f"cannot write into {folder}: {error.strerror or error}") from error
     try:
         yield
-    except InputError:
-        if new and all(path.name == _LOCK for path in folder.iterdir()):
+    except MelismaError:
+        if new and not _worth_keeping(folder):
             shutil.rmtree(folder, ignore_errors=True)  # what is refused leaves nothing behind
+            if folder.name == FAST:
+                with suppress(OSError):  # the training itself is there
+                    folder.parent.rmdir()
         raise
     finally:
         lock.release()
+
+
+def _worth_keeping(folder: Path) -> bool:
+    """Whether there is more than what was made before it was refused; audio that was decoded would cost hours again."""
+    made = folder / PREPARED
+    if any(path.name not in (_LOCK, PREPARED) for path in folder.iterdir()):
+        return True
+    return any(path.is_file() for side in ("train", "valid") for path in made.glob(f"{side}/sounds/**/*.wav"))
 
 
 def _recipe(request: Request) -> Recipe | None:

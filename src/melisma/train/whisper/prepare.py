@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from melisma.core.errors import InputError
 from melisma.data import manifest as manifests
 from melisma.data.augment.recipe import Recipe
 from melisma.data.manifest import Utterance, audio_path
 from melisma.train.facts import certificate, check_remembered
 from melisma.train.whisper import checkpoints
 from melisma.train.whisper.begin import check_goes_on, check_same_clips, facts_of
+from melisma.train.whisper.clips import Reader, unfit
 from melisma.train.whisper.config import WhisperTrainingConfig
 from melisma.train.whisper.generation import settle
 from melisma.train.whisper.judge import chosen
@@ -33,7 +35,7 @@ from melisma.train.whisper.processor import (
 from melisma.train.whisper.progress import Progress
 from melisma.train.whisper.targets import Wording
 from melisma.train.whisper.trained import PROCESSOR, languages_of
-from melisma.train.whisper.windows import Report, Windows, build
+from melisma.train.whisper.windows import Report, Windows, build, check_lines, reader_of
 
 PREPARED = "prepared"
 _MOST_TEXTS = 1_000_000  # that a vocabulary is learnt from; more hold hardly a new word
@@ -118,7 +120,7 @@ def prepare(
         base = source(config)
         processor = _processor(config, base, sides)
         opened = open_network(config, base, processor)  # before hours of audio are decoded for it
-        used = _few(sides) if sides.fast else sides
+        used = _few(sides, reader_of(config, processor)) if sides.fast else sides
     else:
         used, processor = sides, open_processor(sides.folder / PROCESSOR)
         check_goes_on(going_on[1].facts, {"data": sides.train, "validation_data": sides.valid}, recipe, sides.folder)
@@ -212,18 +214,21 @@ def _report_limit(held_out: Windows, config: WhisperTrainingConfig, say: Say) ->
         )
 
 
-def _few(sides: Sides) -> Sides:
+def _few(sides: Sides, reader: Reader) -> Sides:
     """Write manifests of the first few clips beside what is prepared, so that a fast-dev-run is fast of any corpus."""
+    for side in _FAST:
+        check_lines(sides.path(side), reader)
     folder = sides.folder / PREPARED
     folder.mkdir(parents=True, exist_ok=True)
     made = {}
     for side, n in _FAST.items():
         made[side] = folder / f"{side}-few.jsonl"
-        manifests.write(made[side], islice(_said(sides.path(side)), n))
+        manifests.write(made[side], islice(_said(sides.path(side), reader), n))
     return Sides(made["train"], made["valid"], sides.folder, sides.jobs, sides.fast)
 
 
-def _said(path: Path) -> Iterator[Utterance]:
+def _said(path: Path, reader: Reader) -> Iterator[Utterance]:
+    codes: dict[str, str | InputError] = {}
     for utterance in manifests.read(path):
-        if utterance.transcript and 1 <= utterance.duration <= 30:
+        if unfit(utterance, reader, codes) is None:
             yield utterance.model_copy(update={"audio": str(audio_path(path, utterance).resolve())})

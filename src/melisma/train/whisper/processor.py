@@ -53,7 +53,10 @@ class Group(BaseModel):
         except UnknownName:
             code = None
         if code is None:
-            raise InputError(f"Whisper has no token for the language {said!r}: name one that it is read as")
+            raise InputError(
+                f"Whisper has no token for the language {said!r}: "
+                f"melisma train whisper-processor --read-as {said}=CODE names one that it is read as"
+            )
         if self.languages and code not in self.languages:
             raise InputError(f"the language {code} is not of the group ({', '.join(self.languages)})")
         if tokens is not None and code not in (tokens.languages if tokens.multilingual else ("en",)):

@@ -16,10 +16,12 @@ from torch.utils.data import Dataset
 from melisma.core.errors import InputError
 from melisma.core.files import make_folder, sha256_of, write_atomically
 from melisma.core.records import Float32
+from melisma.data import manifest as manifests
 from melisma.data.augment.effects import Speed, Tempo
 from melisma.data.augment.recipe import Recipe
 from melisma.train.clip_audio import SAMPLE_RATE, Sounds, read_samples
-from melisma.train.whisper.clips import Clips, Limits, Reader, Table, find_clips
+from melisma.train.left_out import Tally
+from melisma.train.whisper.clips import Clips, Limits, Reader, Table, find_clips, unfit
 from melisma.train.whisper.config import WINDOW_S, WhisperTrainingConfig
 from melisma.train.whisper.packing import Plan, Rules, Sizes, Window
 from melisma.train.whisper.processor import group_of
@@ -280,11 +282,12 @@ def build(
         If the folder cannot be written.
     """
     make_folder(folder)
-    reader = _reader(config, processor)
+    reader = reader_of(config, processor)
     key = _key(manifest, config, reader, processor)
     windows = _kept(folder, key, reader, config)
     if windows is not None:
         return windows
+    check_lines(manifest, reader)
     sounds = Sounds(manifest, folder / "sounds")
     sounds.prepare(jobs, lambda _, share: tell("decoding", share))
     table = find_clips(reader, sounds, lambda share: tell("reading clips", share))
@@ -311,7 +314,8 @@ def _kept(folder: Path, key: str, reader: Reader, config: WhisperTrainingConfig)
     return windows
 
 
-def _reader(config: WhisperTrainingConfig, processor: Any) -> Reader:
+def reader_of(config: WhisperTrainingConfig, processor: Any) -> Reader:
+    """Return what turns the utterances of a manifest into what is learnt."""
     tokens, group = tokens_of(processor), group_of(processor).with_script(config.script)
     limits = Limits(config.min_clip_s, config.max_clip_s, config.max_labels - _AROUND)
     return Reader(group, tokens, Spelling(processor), Wording(group.script, config.text), limits)
@@ -325,10 +329,24 @@ def _key(manifest: Path, config: WhisperTrainingConfig, reader: Reader, processo
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
+def check_lines(manifest: Path, reader: Reader) -> None:
+    """Refuse a manifest of which no line could be learnt from, before hours of its audio are decoded."""
+    tally, codes = Tally(), dict[str, str | InputError]()
+    for utterance in manifests.read(manifest):
+        reason = unfit(utterance, reader, codes)
+        if reason is None:
+            return
+        tally.add(utterance.id, reason)
+    raise _nothing(manifest, tally)
+
+
 def _check_some(table: Table, manifest: Path) -> None:
-    if len(table.first):
-        return
-    left = table.tally.left_out
+    if not len(table.first):
+        raise _nothing(manifest, table.tally)
+
+
+def _nothing(manifest: Path, tally: Tally) -> InputError:
+    left = tally.left_out
     reason = next(iter(left.counts), "")
     why = f": {left.shown[reason][0]} and others are left out, {reason}" if reason else ": it is empty"
-    raise InputError(f"{manifest} holds no clip that can be learnt from{why}")
+    return InputError(f"{manifest} holds no clip that can be learnt from{why}")
