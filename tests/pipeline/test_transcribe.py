@@ -73,10 +73,12 @@ def test_an_aligner_brings_words_nearer_to_where_they_are(spoken, settings):
     assert [word.confidence for word in made.heard.words] == [0.8] * len(before)
 
 
-def test_words_that_are_not_in_the_recording_keep_the_times_at_which_they_were_heard(tmp_path, settings):
+@pytest.mark.parametrize("words", [["tiho", "noći", "moje", "zlato", "spava"], ["najnepokolebljiviji"] * 60])
+def test_words_that_are_not_in_the_recording_keep_the_times_at_which_they_were_heard(tmp_path, settings, words):
     samples = np.random.default_rng(1).normal(0, 0.1, 5 * SAMPLE_RATE).astype(np.float32)
     soundfile.write(tmp_path / "noise.wav", samples, SAMPLE_RATE)
-    rows = [(word, 800 * i, 800 * i + 500, 0.9) for i, word in enumerate(["tiho", "noći", "moje", "zlato", "spava"])]
+    each = 4000 // len(words)
+    rows = [(word, each * i, each * i + each // 2, 0.9) for i, word in enumerate(words)]
     heard = alignment(rows, duration=5000)
     made = exact(tmp_path / "noise.wav", heard, AlignConfig("hr", settings=settings))
     assert not made.aligner

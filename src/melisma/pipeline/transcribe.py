@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from melisma.core.errors import EngineError, EngineUnavailable, InputError, NoEngine, WrongLyrics
+from melisma.core.errors import EngineError, EngineUnavailable, InputError, NoEngine, TooFewFrames, WrongLyrics
 from melisma.core.files import expanded
 from melisma.core.records import Alignment, LyricLine, Lyrics, Word
 from melisma.engines.protocol import Task
@@ -198,7 +198,7 @@ def exact(audio: str | Path, heard: Alignment, plain: AlignConfig, progress: Pro
         placed = align(audio, lyrics_of(heard), config=config, progress=progress)
     except (InputError, EngineError, NoEngine) as error:
         why = (
-            _NOT_FOUND if isinstance(error, WrongLyrics) else str(error)
+            _NOT_FOUND if isinstance(error, (WrongLyrics, TooFewFrames)) else str(error)
         )  # which speaks of lyrics, and none were given
         said = f"the words have the times at which they were heard: {why}"
         told = replace(heard, warnings=(*heard.warnings, said))
