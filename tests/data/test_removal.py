@@ -307,6 +307,40 @@ def test_reports_that_name_it_are_listed(corpus):
     assert [path.name for plan in found.plans for path in plan.mentions] == ["inventory.csv"]
 
 
+def test_what_other_programs_and_texts_by_id_hold_of_it_is_listed(corpus):
+    """`data export kaldi` and `data normalize --texts` write files that no manifest names."""
+    for name in ("ana-1", "ana-1-0", "boris-1"):
+        path = corpus / "texts" / f"{name}.norm.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("words", encoding="utf-8")
+    sound(corpus / "elsewhere" / "ana-1.wav", 99)  # another recording, with a text of its own
+    (corpus / "elsewhere" / "ana-1.norm.txt").write_text("other words", encoding="utf-8")
+    for name, line in (
+        ("text", "ana-1 words\n"),
+        ("wav.scp", "x /c/cut/audio/ana-1-0.wav\n"),
+        ("utt2spk", "boris-1 b\n"),
+    ):
+        (corpus / "kaldi").mkdir(exist_ok=True)
+        (corpus / "kaldi" / name).write_text(line, encoding="utf-8")
+    (found,) = remove(Selection(sources=(ANA,)), [corpus], apply=False).plans
+    assert [path.relative_to(corpus).as_posix() for path in found.mentions] == [
+        "kaldi/text",
+        "kaldi/wav.scp",
+        "texts/ana-1-0.norm.txt",
+        "texts/ana-1.norm.txt",
+    ]
+
+
+def test_outcomes_that_are_called_by_the_path_of_a_recording_go(corpus):
+    """As `data align` keeps them, with the words of the transcript."""
+    with Journal(corpus / ".aligned.journal", Stage()) as journal:
+        for key in ("audio/ana-1-0.wav", "../raw/ana-2.wav 7", "audio/boris-1-0.wav"):
+            journal.keep(Task(key, None), Outcome(key, {"words": [["secret", 0.1, 0.2]]}))
+    remove(Selection(sources=(ANA,)), [corpus], apply=True)
+    with contextlib.closing(sqlite3.connect(corpus / ".aligned.journal")) as file:
+        assert file.execute("select key from outcome").fetchall() == [("audio/boris-1-0.wav",)]
+
+
 class Killed(BaseException):
     pass
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,11 @@ import numpy as np
 
 from melisma.core.files import sha256_of
 from melisma.data.align_corpus import JSON, LRC, TEXT, folder_of
+from melisma.data.exchange.kaldi import ORIGINAL_IDS
 from melisma.data.fetching.archive import NAME as ARCHIVE
+from melisma.data.folder import SUFFIXES
+from melisma.data.normalize import MADE
+from melisma.data.recordings import file_name
 from melisma.data.removal import journals, models
 from melisma.data.removal.choose import Gone, Selection, choose
 from melisma.data.removal.lines import manifests, walk
@@ -26,6 +30,7 @@ _BESIDE = """
 """
 _COMPANIONS = tuple(_BESIDE.split())
 _TEXTS = frozenset({".json", ".csv", ".tsv", ".md"})
+_KALDI = frozenset({"wav.scp", "segments", "text", "utt2spk", ORIGINAL_IDS})
 _LARGEST_TEXT = 256 << 20
 
 
@@ -128,10 +133,23 @@ def _plan_one(
     made.journals = [path for path in files if path.name.endswith(".journal") and journals.holds(path, names)]
     made.archives = [path for path in files if path.name == ARCHIVE and journals.archive_holds(path, gone)]
     done = {*made.files, *made.manifests, *made.archives}
-    texts = (path for path in files if path.suffix.lower() in _TEXTS and path not in done)
-    own = {model.evidence for model in made.models}
-    made.mentions = [path for path in texts if path not in own and _mentions(path, names)]
+    done |= {model.evidence for model in made.models}
+    left = [path for path in files if path not in done]
+    texts = (path for path in left if path.suffix.lower() in _TEXTS or path.name in _KALDI)
+    made.mentions = [path for path in texts if _mentions(path, names)]
+    made.mentions += _normalised(left, root, gone, there)
     return made
+
+
+def _normalised(left: list[Path], root: Path, gone: Gone, there: dict[str, Path]) -> Iterator[Path]:
+    """Yield what `data normalize --texts` may have written of it: texts called by its ids, beside no recording."""
+    called = {file_name(identifier, MADE).parts for identifier in gone.ids}
+    for path in (path for path in left if path.name.endswith(MADE)):
+        parts = path.relative_to(root).parts
+        if any(parts[i:] in called for i in range(len(parts))):
+            stem = path.name.removesuffix(MADE)
+            if not any(str(path.with_name(stem + suffix)) in there for suffix in SUFFIXES):
+                yield path
 
 
 def names_of(gone: Gone, lost: set[str]) -> frozenset[str]:
@@ -175,11 +193,17 @@ def _alignments(manifest: Path, gone: Gone) -> list[Path]:
     return found
 
 
+def _named(line: str, *, spaced: bool) -> list[str]:
+    """Return what a line of a report or table may name; the tables of Kaldi part their columns by spaces."""
+    found = re.split(r"[\"',;|\t\n`]+", line)
+    return [*found, *map(os.path.basename, line.split())] if spaced else found
+
+
 def _mentions(path: Path, names: frozenset[str]) -> bool:
     try:
         if path.stat().st_size > _LARGEST_TEXT:
             return False
         with path.open(encoding="utf-8", errors="replace") as file:
-            return any(not names.isdisjoint(re.split(r"[\"',;|\t\n`]+", line)) for line in file)
+            return any(not names.isdisjoint(_named(line, spaced=path.name in _KALDI)) for line in file)
     except OSError:
         return False

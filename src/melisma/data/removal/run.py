@@ -55,7 +55,9 @@ class Removal:
         problems = [Problem(str(model.folder), "model", f"{model.why}: train it anew") for model in models]
         problems += [Problem(str(path), "kept", why) for each in self.plans for path, why in each.kept]
         problems += [
-            Problem(str(path), "mentions", "it names what goes: write it again with the command that made it")
+            Problem(
+                str(path), "mentions", "it names what goes: write it again with the command that made it, or delete it"
+            )
             for each in self.plans
             for path in each.mentions
         ]
