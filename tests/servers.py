@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -19,12 +20,17 @@ from pathlib import Path
 import pytest
 
 STARTS_WITHIN_S = 240  # on a machine that has much else to do
+GIVEN_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
+    """Return a port that the kernel gives to nobody by itself, be it who calls or who listens on any."""
+    first = int(GIVEN_OUT.read_text().split()[0]) if GIVEN_OUT.exists() else 32768
+    while True:
+        port = random.SystemRandom().randrange(max(1024, first - 20_000), max(2048, first))
+        with contextlib.suppress(OSError), socket.socket() as listening:
+            listening.bind(("127.0.0.1", port))
+            return port
 
 
 def program(name: str) -> str | None:
@@ -54,18 +60,24 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        for _ in range(1 if self._known else 5):  # another program may take a port that was free a moment ago
-            self._known = True
-            if self._started():
-                return
-            self.stop()
-            self.port = free_port()
-        pytest.fail(f"the server did not start: {' '.join(self._command(self.port))}")
+        """Begin to listen, if need be after some tries.
 
-    def _started(self) -> bool:
+        Another program may take a port that was free a moment ago, and what is left of a server that was killed may
+        hold its files for a while.
+        """
+        deadline = time.monotonic() + STARTS_WITHIN_S
+        while not self._started(deadline):
+            self.stop()
+            if time.monotonic() > deadline:
+                pytest.fail(f"the server did not start: {' '.join(self._command(self.port))}")
+            if not self._known:
+                self.port = free_port()
+            time.sleep(0.2)
+        self._known = True
+
+    def _started(self, deadline: float) -> bool:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(self._command(self.port), start_new_session=True, **quiet)
-        deadline = time.monotonic() + STARTS_WITHIN_S
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 return False
@@ -249,7 +261,7 @@ class S3(Server):
     def new_bucket(self) -> str:
         self._n += 1
         name = f"bucket-{self._n}"
-        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/{name}", method="PUT"), timeout=60):
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/{name}", method="PUT"), timeout=240):
             return name
 
 
