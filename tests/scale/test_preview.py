@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from melisma.scale import machine
+from melisma.scale.choice import Choice
 from melisma.scale.forecast import Forecast, Range
 from melisma.scale.journal import Journal
 from melisma.scale.local import LocalExecutor
@@ -133,6 +135,24 @@ def test_what_is_said_tells_measured_extrapolated_and_assumed():
     for word in ("measured on 8", "extrapolated: ", "cost: $", "assumed: ", "June 2026"):
         assert word in said
     assert "cost" not in "\n".join(a_forecast(where="local").lines())
+    here = list(a_forecast(where="local", n_open=3, n_tasks=11, loading_s=2.0).lines())
+    assert here[0] == "3 of 11 tasks are to be done, on local by 3 at a time"
+    assert here[1].startswith(
+        "measured on 8 tasks done just now, on one core here: 10.0 s a task (9.0 s to 12.0 s), 2.0 s to "
+    )
+
+
+def test_what_costs_next_to_nothing_is_no_row_of_zeros():
+    said = "\n".join(a_forecast(workers=1, n_open=1, cpus=0.1, task_s=Range(0.1, 0.2, 0.3)).lines())
+    assert "cost: less than a cent" in said
+    assert "$0.00" not in said.partition("cost:")[2].partition("assumed:")[0]
+
+
+def test_of_a_run_of_which_nothing_is_left_nothing_is_extrapolated():
+    done = list(a_forecast(where="local", n_open=0, n_tasks=2, n_measured=2).lines())
+    assert done[0] == "of 2 tasks none is left to be done"
+    assert [line.partition(" ")[0] for line in done[1:]] == ["measured"]
+    assert list(a_forecast(n_open=0, n_measured=0).lines()) == ["of 1000 tasks none is left to be done"]
 
 
 def test_a_run_of_which_nothing_is_left_takes_no_time():
@@ -149,6 +169,15 @@ def test_resources_of_the_run_decide(tmp_path: Path):
     executor = Foretelling(LocalExecutor(1), Plan("modal", 4, gpu="T4"), told.append, always=True)
     list(executor.run(Sleep(str(tmp_path / "told")), [Task("a", 1)], resources=Resources(cpus=3, gpus=0.5)))
     assert (told[0].cpus, told[0].gpu) == (3, "T4")
+
+
+def test_an_executor_that_takes_fewer_processes_than_were_asked_for_is_asked(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(machine, "free_memory_mb", lambda: 2500)
+    told: list[Forecast] = []
+    executor = Choice("local", 8).foretelling(told.append, always=True)
+    tasks = [Task(str(i), 1) for i in range(12)]
+    list(executor.run(Sleep(str(tmp_path / "told")), tasks, resources=Resources(memory_mb=1000)))
+    assert told[0].workers == 2
 
 
 def test_tasks_without_a_length_are_foretold_and_not_done(tmp_path: Path):

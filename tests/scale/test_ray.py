@@ -21,6 +21,7 @@ from melisma.core.errors import InputError, MelismaError
 from melisma.scale.choice import Choice
 from melisma.scale.protocol import Resources, Task
 from melisma.scale.ray import RayExecutor, connect, runtime_env
+from melisma.scale.ray_crew import RayCrew
 from melisma.testing.executors import Script, check_executor, leave_in_hand
 
 SLOW = """
@@ -79,6 +80,46 @@ def test_a_task_that_ended_three_runs_and_one_that_ended_two(cluster, tmp_path):
         "as a run did before it"
     )
     assert [each.value for each in others] == [4, 6]
+
+
+def test_relative_paths_begin_where_the_command_is_run_and_not_where_the_cluster_was_started(
+    cluster, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert [each.value for each in RayExecutor(1).run(Script(), [Task("a", ("tell", "told", 1))])] == [1]
+    assert (tmp_path / "told").read_text(encoding="utf-8") == "1\n"
+
+
+def test_a_folder_that_a_node_does_not_have_is_one_sentence(cluster, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.setattr("melisma.scale.ray.os.getcwd", lambda: str(gone))
+    gone.rmdir()
+    with pytest.raises(InputError, match=r"cannot work in .*gone \(No such file or directory\): run the command in"):
+        list(RayExecutor(1).run(Script(), [Task("a", 1)]))
+
+
+def test_results_are_taken_out_of_the_object_store_as_they_come(cluster):
+    tasks = [Task(str(i), ("large", 2_000_000)) for i in range(120)]
+    found = 0
+    for each in RayExecutor(2).run(Script(), tasks):
+        found += len(each.value)
+    assert found == 240_000_000
+    session = Path(ray._private.worker._global_node.get_session_dir_path())
+    assert list(session.glob("ray_spilled*")) == [], "it has room for 128 MB, the rest would go to the disk"
+
+
+def test_a_task_that_kills_its_actor_at_once_is_no_failed_start(cluster, monkeypatch):
+    to, really = [], RayCrew._send
+
+    def send(crew, hand, tasks):
+        to.append(hand.node)
+        really(crew, hand, tasks)
+
+    monkeypatch.setattr(RayCrew, "_send", send)
+    found = list(RayExecutor(1).run(Script(), [*(Task(f"bad {n}", "die") for n in range(4)), Task("good", 1)]))
+    assert [each.value for each in found] == [None] * 4 + [2]
+    assert None not in to, "what is sent before an actor has said that it began may keep that from being heard"
 
 
 def test_a_run_within_a_run_does_not_wait_for_it(cluster):

@@ -64,7 +64,6 @@ class Choice:
         """
         executor = self.open()
         if isinstance(executor, ModalExecutor):
-            gpu, workers = executor.config.gpu, executor.most
-        else:
-            gpu, workers = None, self.workers or n_threads()
-        return Foretelling(executor, Plan(self.name, workers, gpu=gpu), tell, always)
+            return Foretelling(executor, Plan(self.name, executor.most, gpu=executor.config.gpu), tell, always)
+        most = executor.most if isinstance(executor, (LocalExecutor, ray.RayExecutor)) else None
+        return Foretelling(executor, Plan(self.name, self.workers or n_threads()), tell, always, most)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from melisma.scale.prices import AS_OF, MODAL, Prices
 
 _BIG_S, _BIG_COST = 3600.0, 1.0  # from which on a forecast is told unasked: an hour, a dollar
+_CENT = 0.01
 _SLOWER = 1.5  # how much slower, or faster, a core elsewhere may be: assumed
 
 
@@ -106,26 +107,40 @@ class Forecast:
 
     def lines(self) -> Iterator[str]:
         """Yield what to print."""
-        yield f"{self.n_open} of {self.n_tasks} tasks are to be done, on {self.where} by {self.workers} at a time"
+        if self.n_open:
+            how = f"on {self.where} by {self._used} at a time"
+            yield f"{self.n_open} of {self.n_tasks} tasks are to be done, {how}"
+        else:
+            yield f"of {self.n_tasks} tasks none is left to be done"
         if not self.n_measured:
             if self.n_failed:
                 yield f"all {self.n_failed} that were tried failed: what the others take is not known"
             return
-        one = self.task_s
-        yield (
-            f"measured on {self.n_measured} of them, on one core here: {_time(one.middle)} a task "
-            f"({_time(one.low)} to {_time(one.high)}), {_time(self.loading_s)} to load, {self.peak_mb:.0f} MB"
-        )
+        yield self._measured()
         if self.n_failed:
             yield f"{self.n_failed} of {self.n_failed + self.n_measured} that were tried failed"
+        if not self.n_open:
+            return
         yield f"extrapolated: {_range(self.wall_s)} in all, {_range(self.machine_s)} of all processes together"
-        if self.cost is not None:
+        if self.cost is not None and self.cost.high < _CENT:
+            yield "cost: less than a cent"
+        elif self.cost is not None:
             yield f"cost: ${self.cost.low:.2f} to ${self.cost.high:.2f}, rather ${self.cost.middle:.2f}"
         yield f"assumed: {'; '.join(self._assumed())}"
 
+    def _measured(self) -> str:
+        one = self.task_s
+        tasks = "1 task" if self.n_measured == 1 else f"{self.n_measured} tasks"
+        kept = " done just now" if self.where == "local" else ""  # as `foresee` has it
+        loading = f", {_time(self.loading_s)} to load" if self.loading_s else ""
+        return (
+            f"measured on {tasks}{kept}, on one core here: {_time(one.middle)} a task "
+            f"({_time(one.low)} to {_time(one.high)}){loading}, {self.peak_mb:.0f} MB"
+        )
+
     def _assumed(self) -> Iterator[str]:
         yield "the tasks that were measured are like the others"
-        yield "n processes are n times as fast as one"
+        yield "n processes are n times as fast as one, and start at once"
         if self.where != "local":
             yield f"a core there is as fast as one here, give or take a factor of {_SLOWER:g}"
         if self.gpu is not None:

@@ -33,6 +33,10 @@ class LocalExecutor:
 
     jobs: int | None = None
 
+    def most(self, resources: Resources | None) -> int:
+        """Return how many processes of a stage there are at most, by what one of them needs."""
+        return 1 if self.jobs == 1 else machine.n_workers(self.jobs, n_threads(), resources)
+
     def run(
         self,
         stage: Stage,
@@ -51,7 +55,7 @@ class LocalExecutor:
         def doing(known: Journal) -> Generator[Outcome, None, None]:
             if self.jobs == 1:
                 return _here(stage, tasks, known)
-            jobs = machine.n_workers(self.jobs, n_threads(), resources)
+            jobs = self.most(resources)
             gpus = machine.visible_gpus() if resources is not None and resources.gpus > 0 else ()
             return in_order(Crew(stage, jobs, known, gpus), iter(tasks), known, jobs * AHEAD)
 

@@ -233,12 +233,15 @@ class Foretelling:
         Told of the forecast; what it raises ends the run before it begins.
     always : bool
         Also of a run that is not big.
+    most : callable, optional
+        Returns how many processes the executor takes for what one needs, where the plan does not know it.
     """
 
     executor: Executor
     plan: Plan
     tell: Callable[[Forecast], None]
     always: bool = False
+    most: Callable[[Resources], int] | None = None
 
     def run(
         self,
@@ -256,7 +259,9 @@ class Foretelling:
         if self.always and not isinstance(tasks, Sized):
             tasks = list(tasks)
         if isinstance(tasks, Sized) and (self.always or len(tasks) >= BIG):
-            plan = Plan(self.plan.where, self.plan.workers, resources or self.plan.resources, self.plan.gpu)
+            needs = resources or self.plan.resources
+            workers = self.plan.workers if self.most is None else self.most(needs)
+            plan = Plan(self.plan.where, workers, needs, self.plan.gpu)
             forecast = foresee(stage, tasks, plan, journal=journal)
             if self.always or forecast.big:
                 self.tell(forecast)

@@ -47,6 +47,18 @@ class RayExecutor:
     workers: int | None = None
     address: str | None = None
 
+    def most(self, resources: Resources | None) -> int:
+        """Return how many actors of a stage there are at most; a cluster is joined to learn how large it is.
+
+        Raises
+        ------
+        MissingDependency, MelismaError
+            As `connect` does.
+        """
+        asks = self.workers is None and _where(self.address) != LOCAL
+        is_local = connect(self.address) if asks else _where(self.address) == LOCAL
+        return self._jobs(resources or Resources(), is_local)
+
     def run(
         self,
         stage: Stage,
@@ -77,7 +89,7 @@ class RayExecutor:
             jobs = self._jobs(needs, is_local)
             with _nested() as nested:
                 options = _options(needs, is_local=is_local, nested=nested)
-                place = Place(1 if nested else jobs, options)
+                place = Place(1 if nested else jobs, options, _folder(options))
                 yield from in_order(RayCrew(stage, place, known), iter(tasks), known, place.jobs * AHEAD)
 
         return run_in_order(stage, tasks, journal, progress, doing)
@@ -137,6 +149,11 @@ def _options(needs: Resources, *, is_local: bool, nested: bool) -> dict[str, Any
     }
 
 
+def _folder(options: Mapping[str, Any]) -> str | None:
+    """Return the folder for actors to work in: this one, unless their runtime environment brings its own."""
+    return None if "working_dir" in (options["runtime_env"] or {}) else os.getcwd()
+
+
 def runtime_env() -> dict[str, Any]:
     """Return what MELISMA_RAY_RUNTIME_ENV says that processes of the cluster need: JSON, or the name of a file of it.
 
@@ -186,10 +203,14 @@ def connect(address: str | None = None) -> bool:
     require()
     import ray
 
-    where = address or os.environ.get("MELISMA_RAY_ADDRESS") or os.environ.get("RAY_ADDRESS") or LOCAL
+    where = _where(address)
     if not ray.is_initialized():
         _join(where)
     return str(ray.get_runtime_context().gcs_address) in _started
+
+
+def _where(address: str | None) -> str:
+    return address or os.environ.get("MELISMA_RAY_ADDRESS") or os.environ.get("RAY_ADDRESS") or LOCAL
 
 
 _started: set[str] = set()  # clusters of this process

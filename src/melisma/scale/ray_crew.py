@@ -64,10 +64,13 @@ class Place:
         How many at most.
     options : mapping
         Of each, as `ray.remote(…).options` takes them.
+    folder : str, optional
+        In which they work; where their cluster has them without.
     """
 
     jobs: int
     options: Mapping[str, Any]
+    folder: str | None = None
 
 
 class RayCrew:
@@ -86,6 +89,7 @@ class RayCrew:
         self._suspects: deque[tuple[Numbered, str | None]] = deque()  # with the node to try them on
         self._alone: Numbered | None = None
         self._alone_in: _Hand | None = None  # has done nothing but such
+        self._alone_for: int | None = None  # the number for which it was started
         self._trial: str | None = None  # the node on which one is alone, or will be
         self._hands: list[_Hand] = []
         self._left: set[int] = set()  # numbers of what an earlier run had in hand when it ended
@@ -176,20 +180,29 @@ class RayCrew:
         one, node = self._suspects[0]
         alive = [each.node for each in self._hands if each.node is not None]
         self._trial = node or next(iter(alive), self._here)
+        hand = self._alone_in if self._alone_in in self._hands else None
+        if hand is not None and hand.node not in (None, self._trial):
+            if self._alone_for == one[0]:  # it was started for this one; the node that was meant is gone
+                self._trial = hand.node
+            else:
+                hand = None
         self._suspects[0] = one, self._trial
-        beside = [each for each in self._hands if each.node in (None, self._trial)]
+        beside = [each for each in self._hands if each.node in (None, self._trial) and each is not hand]
         if any(each.given for each in beside):
             return
-        if self._alone_in is None or beside != [self._alone_in]:
-            self._end(beside)  # they give their memory back
+        if hand is None or beside:
+            self._end([*beside, *([] if hand is None else [hand])])  # they give their memory back
             affinity = NodeAffinitySchedulingStrategy(node_id=self._trial, soft=True)
-            self._alone_in = self._start(scheduling_strategy=affinity)
+            hand = self._alone_in = self._start(scheduling_strategy=affinity)
+            self._alone_for = one[0]
+        if hand.node is None:
+            return  # a task that kills it at once would take along the word that it had begun
         self._suspects.popleft()
         self._alone = one
-        self._send(self._alone_in, [one])
+        self._send(hand, [one])
 
     def _start(self, **options: Any) -> _Hand:
-        actor = self._kind.options(**self._place.options, **options).remote(self._stage)
+        actor = self._kind.options(**self._place.options, **options).remote(self._stage, self._place.folder)
         self._hands.append(_Hand(actor, actor.hello.remote()))
         return self._hands[-1]
 

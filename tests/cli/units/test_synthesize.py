@@ -43,7 +43,8 @@ def test_a_corpus_is_said(corpus, tmp_path):
 def test_a_corpus_is_foretold(corpus, tmp_path):
     done = run("units", "synthesize", corpus.folder, "-o", tmp_path / "out", "--preview", "-j", 1)
     assert done.exit_code == 0, done.output
-    assert "of 3 tasks are to be done, on local by 1 at a time" in done.stdout
+    assert "of 3 tasks none is left to be done" in done.stdout
+    assert "measured on 3 tasks done just now" in done.stdout
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,8 +26,13 @@ from melisma.evaluate.vocoder.result import (
     Sample,
     UnitTally,
 )
+from melisma.evaluate.vocoder.run import Settings
+from melisma.evaluate.vocoder.write import run as run_test
 from melisma.metrics.synthesis import Scores
-from melisma.units.encode import open_unit_encoder
+from melisma.scale.local import LocalExecutor
+from melisma.units import codebook_file, vocoders
+from melisma.units.encode import config_of, open_unit_encoder
+from melisma.units.encoder import EncoderConfig
 from melisma.units.voice import VocoderFacts
 from unit_corpus import HOSTILE, run
 
@@ -77,6 +83,38 @@ def test_the_same_test_again_finds_the_same_with_any_number_of_processes(spoken,
         for sample in found["samples"]:
             del sample["synthesis_s"]
     assert one == other
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """An executor that is not this machine's, as that of a cluster whose nodes see only what lies beside the corpus."""
+
+    seen: list
+
+    def run(self, stage, tasks, **how):
+        self.seen.append(Path(getattr(stage, "scratch", None) or stage.out))
+        return LocalExecutor(1).run(stage, tasks, **how)
+
+
+def test_what_processes_of_a_cluster_share_lies_where_all_of_them_see_it(spoken, tested, tmp_path):
+    elsewhere = Elsewhere([])
+    settings = Settings(encoder=config_of(codebook_file.read(spoken.folder), EncoderConfig()))
+    found = run_test(spoken.folder, vocoders.find(spoken.folder), tmp_path / "out", settings, executor=elsewhere)
+    assert {each.parent for each in elsewhere.seen} == {tmp_path / "out"}
+    assert not any(each.exists() for each in elsewhere.seen)
+    systems = json.loads(json.dumps(found.as_dict()))["systems"]
+    assert systems == read(tested)["systems"]
+
+
+def test_a_test_is_foretold_and_refused_where_its_files_are_not_seen(spoken, tmp_path, monkeypatch):
+    told = run("units", "vocoder", "test", spoken.folder, "-o", tmp_path / "out", "--workers", 1, "--preview")
+    assert told.exit_code == 0, told.output
+    assert "none is left to be done" in told.stdout
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setenv("MELISMA_MODAL_REHEARSAL", str(tmp_path / "modal"))
+    done = run("units", "vocoder", "test", spoken.folder, "-o", tmp_path / "out", "--executor", "modal")
+    assert done.exit_code == 2, done.output
+    assert "run the test there by `modal run -m melisma.scale.modal.app`" in done.stderr
 
 
 def test_a_smaller_test_leaves_nothing_of_a_larger_one(spoken, tmp_path):

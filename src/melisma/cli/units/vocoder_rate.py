@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melisma.cli.executor_options import Workers
+from melisma.cli.executor_options import LOCAL, ExecutorName, Preview, Workers, refuse_elsewhere, run_on
 from melisma.cli.program import AsJson, Quiet, Verbose
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def rate(
         str | None, typer.Option(metavar="NAME|DIR", help="Another copy of the codebook's encoder, such as its ONNX.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Another seed draws other lines.")] = 0,
+    executor: ExecutorName = LOCAL,
     workers: Workers = None,
+    preview: Preview = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 unless every limit is met.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -43,24 +45,25 @@ def rate(
     """Say lines that the training held out, and measure how near they come to the recordings.
 
     SNR, mel-cepstral distortion, log-mel distance, length, pitch, voicing, units heard again, speed; beside it what
-    each unit is on average, and noise. FOLDER holds orig_0000.wav, synth_0000.wav, …, vocoder_test.json, and index.html
-    to listen to.
+    each unit is on average, and noise. The vocoder speaks here, its speed is a measure; the executor does the rest.
+    FOLDER holds orig_0000.wav, synth_0000.wav, …, vocoder_test.json, and index.html to listen to.
     """
     from melisma.cli.progress import progress
     from melisma.cli.summary import print_json
     from melisma.evaluate.vocoder.run import Settings
     from melisma.evaluate.vocoder.write import run
-    from melisma.scale.local import LocalExecutor
     from melisma.units import codebook_file
     from melisma.units.encode import config_of
     from melisma.units.encoder import EncoderConfig
 
+    on = run_on(executor, workers, preview)
+    refuse_elsewhere(on, "run the test there by `modal run -m melisma.scale.modal.app`")
     found = _file(corpus, vocoder, quiet=quiet)
     heard = config_of(codebook_file.read(corpus), EncoderConfig(), encoder)
     settings = Settings(num_samples, seed, speaker, pitch, encoder=heard)
     out = output or corpus / "vocoder_test"
     with progress(quiet=quiet, verbose=verbose) as tell:
-        result = run(corpus, found, out, settings, tell, LocalExecutor(workers))
+        result = run(corpus, found, out, settings, tell, on)
     if as_json:
         print_json(result.as_dict())
     elif not quiet:

@@ -76,6 +76,7 @@ def rate_vocoder(
     keep: Callable[[int, Sounds], None],
     executor: Executor | None = None,
     tell: Callable[[str, float], None] = lambda *_: None,
+    shared: Path | None = None,
 ) -> Result:
     """Test a vocoder on lines of a corpus.
 
@@ -93,9 +94,12 @@ def rate_vocoder(
     keep : callable
         Given the number and the sounds of each sample, as they come: only one is in memory.
     executor : Executor, optional
-        Of this machine; all cores without.
+        Whose processes see the files of this machine; all cores of it without.
     tell : callable
         Told a stage and its share.
+    shared : Path, optional
+        Folder in which processes leave files for each other and for this one, all of which go; one of the system's for
+        such without it, which other nodes of a cluster do not see.
 
     Raises
     ------
@@ -111,7 +115,7 @@ def rate_vocoder(
     held_out = samples.held_out_ids(vocoder.parent)
     chosen = samples.choose(corpus, held_out, settings.n_samples, settings.seed)
     executor = executor or LocalExecutor()
-    with tempfile.TemporaryDirectory(prefix="melisma-vocoder-test-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=".melisma-vocoder-test-", dir=shared) as scratch:
         said = _said(opened, chosen.lines, settings, corpus, Path(scratch))
         learnable = samples.others(corpus, held_out, chosen, settings.seed, settings.baseline_s)
         baseline = _baseline(learnable, AddUp(str(corpus), scratch, book.k), executor, tell)

@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from melisma.core.files import write_atomically
+from melisma.core.files import make_folder, write_atomically
 from melisma.data import sound_file
 from melisma.evaluate.vocoder import page
 from melisma.evaluate.vocoder.result import ORIGINAL, SPOKEN_MEANS, VOCODER, Result
 from melisma.evaluate.vocoder.run import Settings, Sounds, rate_vocoder
+from melisma.scale.preview import on_this_machine
 from melisma.scale.protocol import Executor
 
 RESULT = "vocoder_test.json"
@@ -48,7 +49,10 @@ def run(
             written.add(place.name)
         shelf.keep(number, given)
 
-    result = rate_vocoder(corpus, vocoder, settings, keep=keep, executor=executor, tell=tell)
+    shared = None if executor is None or on_this_machine(executor) else out.absolute()
+    if shared is not None:
+        make_folder(shared)
+    result = rate_vocoder(corpus, vocoder, settings, keep=keep, executor=executor, tell=tell, shared=shared)
     for path in out.iterdir():
         if _OURS.fullmatch(path.name) and path.name not in written:
             path.unlink(missing_ok=True)
