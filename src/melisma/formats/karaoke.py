@@ -17,6 +17,7 @@ from string import Template
 from typing import Any
 
 from melisma.core.errors import AudioError, EmptyAudio, FormatError, InputError, NotAudio
+from melisma.core.page_head import page_head
 from melisma.core.page_policy import page_policy
 from melisma.core.records import Alignment, Word
 from melisma.formats._sung import is_backing, sung_groups
@@ -67,10 +68,9 @@ def page(alignment: Alignment, audio: bytes, media_type: str, *, title: str | No
     # One script of one scope: the parts share their names with each other and with nothing else.
     script = f'"use strict";\n(() => {{\n{"".join(map(_part, _SCRIPTS))}}})();\n'
     style = _part("page.css")
+    policy = html.escape(page_policy(script, style, media_src="blob:", img_src="data:"))
     return Template(_part("page.html")).substitute(
-        policy=html.escape(page_policy(script, style, media_src="blob:", img_src="data:")),
-        title=_ascii(html.escape(title)),
-        style=style,
+        head=page_head(policy, _ascii(html.escape(title)), style, drawn="M4 5h8M4 8h8M4 11h4", notch=True),
         song=_json(_song(alignment, title, media_type)),
         recording=f"data:{media_type};base64,{base64.b64encode(audio).decode('ascii')}",
         script=script,

@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 
 from melisma.core.files import make_folder, write_atomically
+from melisma.core.page_head import page_head
 from melisma.core.page_policy import page_policy
 from melisma.evaluate.asr_report import behaviour, clips, confusions, curves, rates, runs
 from melisma.evaluate.asr_report.evaluations import Evaluated
@@ -74,10 +75,9 @@ def page(report: Report, tell: Callable[[float], None] = lambda _: None) -> str:
     sections = _sections(report, tell)
     links = (element("a", title, href=f"#{name}") for name, title, _ in sections)
     bodies = (element("section", element("h2", title, tabindex=-1), body, id=name) for name, title, body in sections)
+    policy = text(page_policy(script, style, media_src="data:", img_src="data:"))
     return Template(_part("page.html")).substitute(
-        policy=text(page_policy(script, style, media_src="data:", img_src="data:")),
-        title=text(f"{report.run.name}: report"),
-        style=style,
+        head=page_head(policy, text(f"{report.run.name}: report"), style, drawn="M3 11l3-4 3 2 4-5"),
         script=script,
         name=text(report.run.name),
         links=join(links),

@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 
 from melisma.core.files import write_atomically
+from melisma.core.page_head import page_head
 from melisma.core.page_policy import page_policy
 from melisma.core.records import Float32
 from melisma.evaluate.asr_report.markup import Markup, clock, element, join, table, text
@@ -77,11 +78,10 @@ def write(result: Result, shelf: Shelf, folder: Path) -> Path:
 def page(result: Result, shelf: Shelf) -> str:
     """Return one HTML document that fetches nothing; what others wrote is text in it."""
     style, script = _part("page.css"), _part("page.js")
+    policy = text(page_policy(script, style, media_src="data:", img_src="data:"))
     return Template(_part("page.html")).substitute(
-        policy=text(page_policy(script, style, media_src="data:", img_src="data:")),
-        title="Vocoder test",
+        head=page_head(policy, "Vocoder test", style, drawn="M3 11l3-4 3 2 4-5"),
         name="Vocoder test",
-        style=style,
         script=script,
         lead=_lead(result),
         verdict=_verdict(result),

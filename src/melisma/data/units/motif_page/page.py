@@ -14,6 +14,7 @@ from typing import Any
 
 from melisma.core.errors import AudioError
 from melisma.core.files import make_folder, write_atomically
+from melisma.core.page_head import page_head
 from melisma.core.page_policy import page_policy
 from melisma.data.units.motif_page import passages
 from melisma.data.units.motif_page.passages import Passage
@@ -141,11 +142,10 @@ def _page(data: dict[str, Any]) -> str:
     said = json.dumps(data, separators=(",", ":"), allow_nan=False)
     for character in "<>&":  # nothing in it ends the element that it lies in
         said = said.replace(character, f"\\u{ord(character):04x}")
+    policy = html.escape(page_policy(script, style, img_src="data:"))
     return Template(_part("page.html")).substitute(
-        policy=html.escape(page_policy(script, style, img_src="data:")),
-        title=html.escape(f"{data['title']}: motifs"),
+        head=page_head(policy, html.escape(f"{data['title']}: motifs"), style, drawn="M2.5 8h2l1.5-4 2.5 8 2-6 1 2h2"),
         name=html.escape(data["title"]),
-        style=style,
         script=script,
         data=said,
     )
