@@ -27,7 +27,6 @@ from melisma.train.ctc.checkpoints import FOLDER, LAST, SafeFiles, SaveCheckpoin
 from melisma.train.ctc.collate import ClipDataset, Masks
 from melisma.train.ctc.config import CtcTrainingConfig, check_same
 from melisma.train.ctc.dataset import Clips
-from melisma.train.ctc.device import Machine, choose_machine, is_first, several
 from melisma.train.ctc.history import History, Validate
 from melisma.train.ctc.judge import Judge
 from melisma.train.ctc.loader import Batches
@@ -38,6 +37,7 @@ from melisma.train.ctc.told import told
 from melisma.train.ctc.weights import Weights, fingerprint
 from melisma.train.facts import all_data, one_at_a_time
 from melisma.train.interrupt import interruptible
+from melisma.train.machine import Machine, choose_machine, is_first, several
 from melisma.train.origin import Beginning, mark
 
 log = logging.getLogger(__name__)

@@ -20,9 +20,9 @@ from melisma.core.settings import n_threads
 from melisma.data.augment.recipe import Recipe
 from melisma.data.augment.sounds import Sounds
 from melisma.models.quiet import quiet
-from melisma.train.ctc.device import Machine, choose_machine, is_first
 from melisma.train.facts import check_same, one_at_a_time
 from melisma.train.interrupt import interruptible
+from melisma.train.machine import Machine, choose_machine, is_first
 from melisma.train.whisper import checkpoints
 from melisma.train.whisper.collate import Collate
 from melisma.train.whisper.config import FREE, WhisperTrainingConfig

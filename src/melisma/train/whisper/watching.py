@@ -14,8 +14,8 @@ from types import TracebackType
 from transformers import TrainerCallback
 
 from melisma.core.errors import InputError, OutputError
-from melisma.train.ctc.device import is_first
 from melisma.train.facts import one_at_a_time
+from melisma.train.machine import is_first
 from melisma.train.whisper import checkpoints
 from melisma.train.whisper.download import fetch
 from melisma.train.whisper.log import Run, RunLog, run_log

@@ -1,4 +1,4 @@
-"""Where a CTC training runs: the accelerator, its precision, and how many workers keep it busy."""
+"""The machine that a training with transformers or Lightning has: its accelerator, precision, and processes."""
 
 from __future__ import annotations
 
