@@ -91,3 +91,14 @@ def test_a_folder_that_cannot_be_listed_is_not_passed_over(tmp_path: Path, monke
     with pytest.raises(InputError, match="locked cannot be listed: Permission denied"):
         folder.listed(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_path_that_is_too_long_for_an_id_is_cut(tmp_path: Path):
+    deep = tmp_path.joinpath("in", *["x" * 200] * 6)
+    deep.mkdir(parents=True)
+    for name in ("a", "b"):
+        sound(tmp_path / f"{name}.wav")
+        (tmp_path / f"{name}.wav").rename(deep / f"{name}.wav")
+    found = list(manifest.read(folder.listed(tmp_path / "in", tmp_path / "out")))
+    assert [(len(each.id), Path(each.audio).name) for each in found] == [(1000, "a.wav"), (1000, "b.wav")]
+    assert found[0].id != found[1].id

@@ -262,3 +262,19 @@ def test_pipes_beside_a_recording_are_told_and_not_waited_for(tmp_path):
     assert rows["a.wav"]["duration_s"] == "1.5"
     assert [each.kind for each in found.problems] == ["beside", "beside", "table"]
     assert all(each.message.endswith("is no file") for each in found.problems)
+
+
+def test_a_path_that_is_too_long_for_an_id_is_cut(tmp_path):
+    folder = tmp_path / "up"
+    deep = folder.joinpath(*["x" * 200] * 6)
+    for name in ("a", "b"):
+        deep.mkdir(parents=True, exist_ok=True)
+        sound(folder / f"{name}.wav", seed=ord(name)).rename(deep / f"{name}.wav")  # libsndfile writes to no such path
+    found, _, lines, _ = taken(folder, tmp_path, untranscribed=True)
+    assert not found.problems
+    assert [
+        (len(name), manifest.audio_path(tmp_path / "out" / "all.jsonl", each).name) for name, each in lines.items()
+    ] == [
+        (1000, "a.wav"),
+        (1000, "b.wav"),
+    ]

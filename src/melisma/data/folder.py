@@ -146,7 +146,7 @@ def _utterances(folder: Path, paths: list[Path], out: Path, lengths: list[float]
         name = path.relative_to(folder)
         stem = name.with_suffix("").as_posix()
         # "a.wav" of "a.wav.mp3" may be another file's own name
-        identifier = stem if stems[stem] == 1 and stem not in own else name.as_posix()
+        identifier = manifest.id_of(stem if stems[stem] == 1 and stem not in own else name.as_posix())
         text = path.with_suffix(".txt")
         yield Utterance(
             id=identifier,

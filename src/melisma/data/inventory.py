@@ -18,7 +18,7 @@ from melisma.core.errors import AudioError, InputError
 from melisma.core.files import sha256_of
 from melisma.data import moves, provenance, spoken, transcripts
 from melisma.data.folder import SUFFIXES
-from melisma.data.manifest import Utterance, portable
+from melisma.data.manifest import Utterance, id_of, portable
 from melisma.data.provenance import Facts, Table
 from melisma.data.report import Problem
 from melisma.scale.protocol import Outcome, Task
@@ -294,7 +294,7 @@ def utterance(row: Row, facts: dict[str, Any], folder: Path, manifest: Path, tak
     if row.error or not row.duration_s or not _writable(row.filename):
         return None
     stem = PurePosixPath(row.filename).with_suffix("").as_posix()
-    identifier = stem if stem not in taken else row.filename
+    identifier = id_of(stem if stem not in taken else row.filename)
     taken.add(identifier)
     words = facts.get("words")
     if words and words[-1]["end"] > row.duration_s + 1.0:

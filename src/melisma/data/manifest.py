@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -18,6 +19,8 @@ LONGEST_S = 1e7  # seconds, 115 days; more is a mistake that sums and 32-bit col
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_S, allow_inf_nan=False)]
 
 MAX_LINE = 1 << 24  # bytes; an hour's words with their times take a sixteenth of it
+
+LONGEST_ID = 1000  # characters
 
 _BOM = b"\xef\xbb\xbf"
 # What a manifest is taken for by its first bytes, where it is none.
@@ -70,7 +73,7 @@ class Utterance(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True)
 
-    id: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
+    id: Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]+$")]
     audio: Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
     start: Seconds = 0.0
     duration: Annotated[float, Field(gt=0, le=LONGEST_S, allow_inf_nan=False)]
@@ -302,6 +305,18 @@ def by_way(utterance: Utterance, way: str) -> Utterance:
     if way == "." or os.path.isabs(utterance.audio):
         return utterance
     return utterance.model_copy(update={"audio": os.path.normpath(os.path.join(way, utterance.audio))})
+
+
+def id_of(name: str) -> str:
+    """Return the id of a recording that is called by its path: the path, or as much of it as an id may have.
+
+    >>> id_of("hr/one"), len(id_of("x/" * 2000))
+    ('hr/one', 1000)
+    """
+    if len(name) <= LONGEST_ID:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{name[: LONGEST_ID - 9]}-{digest}"
 
 
 def way_between(source: Path, target: Path) -> str:
