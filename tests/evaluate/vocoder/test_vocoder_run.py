@@ -13,6 +13,7 @@ import soundfile
 
 import speaking_vocoder
 import unit_corpus
+from melisma.evaluate.vocoder import write
 from melisma.evaluate.vocoder.copy_mean import Sums
 from melisma.evaluate.vocoder.rate import Rater, rated_of
 from melisma.evaluate.vocoder.result import (
@@ -244,6 +245,18 @@ def test_recordings_that_are_others_by_now_are_told_of(spoken, tested, copied):
     assert remark.startswith(f"the recordings themselves get another unit in {error:.0%} of their frames")
     assert f"note: {remark}" in done.stderr
     assert remark[1:] in (copied / "vocoder_test" / "index.html").read_text(encoding="ascii")
+
+
+def test_a_place_that_is_no_folder_is_refused_before_anybody_speaks(spoken, tmp_path, monkeypatch):
+    (tmp_path / "out").write_text("a file", encoding="utf-8")
+    monkeypatch.setattr(write, "rate_vocoder", lambda *given, **how: pytest.fail("it was begun"))
+    done = run("units", "vocoder", "test", spoken.folder, "-o", tmp_path / "out", "--workers", 1)
+    assert done.exit_code == 2, done.output
+    assert (
+        done.stderr
+        == f"error: cannot write {tmp_path / 'out' / 'vocoder_test.json'}: {tmp_path / 'out'} is no folder\n"
+    )
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "a file"
 
 
 def test_a_vocoder_of_another_codebook_is_refused(copied, tmp_path):

@@ -167,7 +167,7 @@ def _config(codebook: Path, encoder: str | None, how: EncoderConfig) -> EncoderC
 
 def _one(source: Path, output: Path | None, encoder: UnitEncoder, *, dedupe: bool, as_json: bool) -> None:
     """Print or write the units of one recording."""
-    from melisma.core.files import write_atomically
+    from melisma.core.files import make_folder, write_atomically
     from melisma.data import places
     from melisma.data.units.one import line_of
 
@@ -178,6 +178,7 @@ def _one(source: Path, output: Path | None, encoder: UnitEncoder, *, dedupe: boo
     if output is None:
         typer.echo(said)
     else:
+        make_folder(output.parent)
         write_atomically(output, (said + "\n").encode("utf-8", "backslashreplace"))
         typer.echo(f"wrote {output}", err=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from melisma.core.files import make_folder, write_atomically
-from melisma.data import sound_file
+from melisma.data import places, sound_file
 from melisma.evaluate.vocoder import page
 from melisma.evaluate.vocoder.result import ORIGINAL, SPOKEN_MEANS, VOCODER, Result
 from melisma.evaluate.vocoder.run import Settings, Sounds, rate_vocoder
@@ -39,6 +39,7 @@ def run(
     OutputError
         If the folder cannot be written.
     """
+    places.check([corpus], out / RESULT, out / page.NAME)  # before hours of a baseline
     shelf = page.Shelf()
     written: set[str] = set()
 
