@@ -29,7 +29,13 @@ from melisma.train.last_words import Cause, n_memory_kills, read
         ),
         (1, ["RuntimeError: MPS backend out of memory (MPS allocated: 8 GB)"], False, Cause.MEMORY, None),
         (1, ["MemoryError"], False, Cause.MEMORY, None),
-        (1, ["error: the training ran out of memory after step 2: --micro-batches 2"], False, Cause.MEMORY, None),
+        (
+            1,
+            ["error: the training ran out of memory after step 2: --micro-batches 2 needs less"],
+            False,
+            Cause.MEMORY,
+            "the training ran out of memory",
+        ),
         (
             1,
             ["error: a process that makes batches was ended after step 9 (DataLoader worker): give fewer"],

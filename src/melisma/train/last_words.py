@@ -78,7 +78,8 @@ def read(code: int, tail: Iterable[str], memory_killed: bool) -> tuple[Cause, st
     if number == signal.SIGKILL and memory_killed:
         return Cause.MEMORY, "the system killed the training for want of memory"
     if code not in (2, 3) and any(map(tells_of_memory, lines[-20:])):
-        return Cause.MEMORY, f"the training ran out of memory ({short})"
+        ours = "the training ran out of memory"  # as `melisma.train.ctc.told` says it
+        return Cause.MEMORY, ours if short.startswith(ours) else f"{ours} ({short})"
     if memory_killed and any(_WORKER in line for line in lines[-20:]):
         return Cause.MEMORY, "the system killed a process of the training for want of memory"
     if number in (signal.SIGINT, signal.SIGTERM):
