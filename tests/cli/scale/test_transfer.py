@@ -52,6 +52,26 @@ def test_a_place_on_the_volume_can_be_given(melisma, folder: Path, tmp_path: Pat
     assert (done.exit_code, done.stderr) == (2, "error: --at takes a path on the volume, and not '../x'\n")
 
 
+def test_a_place_may_be_said_as_containers_see_it(melisma, folder: Path, tmp_path: Path):
+    assert melisma("scale", "upload", folder, "--at", "/mnt/audio_data/raw_audio", "-q").exit_code == 0
+    assert (tmp_path / "modal" / "volume" / "raw_audio" / "b.txt").exists()
+
+
+def test_one_file_goes_up_and_comes_back_under_its_name(melisma, folder: Path):
+    assert melisma("scale", "upload", folder / "a.txt").stderr == "1 file, 0.0 MB; 0 were there already\n"
+    (folder / "a.txt").unlink()
+    for _ in range(2):
+        assert melisma("scale", "download", folder / "a.txt").exit_code == 0
+        assert (folder / "a.txt").read_text(encoding="utf-8") == "a"
+
+
+def test_what_is_on_neither_side_is_no_folder_that_is_the_same(melisma, folder: Path):
+    done = melisma("scale", "status", folder / "nothing")
+    assert done.exit_code == 2
+    assert "and the volume has no file in segmented_audio/nothing" in done.stderr
+    assert melisma("scale", "status", folder).exit_code == 0
+
+
 def test_what_the_volume_does_not_mirror_is_refused(melisma, folder: Path, tmp_path: Path):
     done = melisma("scale", "upload", tmp_path)
     assert done.exit_code == 2

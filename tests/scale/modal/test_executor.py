@@ -228,6 +228,30 @@ def test_a_program_that_is_ended_ends_its_containers(tmp_path: Path):
     assert left_over(tmp_path) == []
 
 
+def test_a_file_that_was_not_uploaded_is_said_to_be_here_alone(tmp_path: Path):
+    (tmp_path / "root").mkdir()
+    here, nowhere = tmp_path / "root" / "here.txt", tmp_path / "root" / "nowhere.txt"
+    here.write_text("x", encoding="utf-8")
+    stage = Shout(str(tmp_path / "root" / "out"), "")
+    found = list(
+        ModalExecutor(1, config(tmp_path)).run(stage, [Task(each.name, str(each)) for each in (here, nowhere)])
+    )
+    upload = " (on the volume: melisma scale upload brings it there)"
+    assert [each.error for each in found] == [
+        f"{here}: No such file or directory{upload}",
+        f"{nowhere}: No such file or directory",
+    ]
+
+
+def test_a_volume_that_cannot_be_written_is_one_sentence_and_no_lost_container(tmp_path: Path, capfd):
+    tasks = texts(tmp_path, "one")
+    on_volume(tmp_path, "out/0.txt/in the way").mkdir(parents=True)  # where the file of the stage is to lie
+    stage = Shout(str(tmp_path / "root" / "out"), str(tmp_path / "told"))
+    with pytest.raises(IsADirectoryError):
+        list(ModalExecutor(1, config(tmp_path)).run(stage, tasks))
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_fault_comes_with_the_traceback_of_its_container(tmp_path: Path):
     with pytest.raises(ValueError, match="could not convert string to float") as raised:
         list(ModalExecutor(1, config(tmp_path)).run(Broken(), [Task("a", "x")]))

@@ -21,7 +21,7 @@ Folder = Annotated[
 ]
 Place = Annotated[
     str | None,
-    typer.Option("--at", metavar="PATH", help="On the volume, without its mount; where it mirrors FOLDER without it."),
+    typer.Option("--at", metavar="PATH", help="On the volume; where it mirrors FOLDER without it."),
 ]
 _EVERY_S = 5.0  # between lines where there is no terminal
 
@@ -102,12 +102,14 @@ def _place(folder: Path, at: str | None) -> str:
     from melisma.scale.modal.config import ModalConfig, absolute
     from melisma.scale.modal.paths import Paths
 
+    config = ModalConfig.of()
     if at is not None:
-        parts = [part for part in at.split("/") if part]
+        # Containers see it below its mount, and so may somebody who says where something is to be.
+        below = at.removeprefix(config.mount) if f"{at}/".startswith(f"{config.mount}/") else at
+        parts = [part for part in below.split("/") if part]
         if any(part in (".", "..") for part in parts):
             raise InputError(f"--at takes a path on the volume, and not {at!r}")
         return "/".join(parts)
-    config = ModalConfig.of()
     try:
         place = Paths(str(config.root), config.mount, config.folders).on_volume(absolute(folder))
     except ValueError as error:
@@ -129,7 +131,8 @@ def _moved(folder: Path, at: str | None, move: Callable[..., Moved], *, as_json:
         counts = {"files": made.n_files, "bytes": made.n_bytes, "there_already": made.n_there}
         print_json({"folder": str(folder), "on_volume": place, **counts, "problems": made.problems})
     elif not quiet:
-        typer.echo(f"{made.n_files} files, {made.n_bytes / 1e6:.1f} MB; {made.n_there} were there already", err=True)
+        files = "1 file" if made.n_files == 1 else f"{made.n_files} files"
+        typer.echo(f"{files}, {made.n_bytes / 1e6:.1f} MB; {made.n_there} were there already", err=True)
     if made.problems:
         raise typer.Exit(1)
 

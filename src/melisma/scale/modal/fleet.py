@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import queue
 import threading
@@ -237,7 +238,10 @@ class Fleet:
         ]
 
     def _told_here(self, task: Task, outcome: Outcome) -> Outcome:
-        return returned(outcome, self._run.paths.knowing(self._run.stage, task.item))
+        told = returned(outcome, self._run.paths.knowing(self._run.stage, task.item))
+        if _is_missing(told) and any(map(os.path.isfile, _paths_in(task.item))):
+            return replace(told, error=f"{told.error} (on the volume: melisma scale upload brings it there)")
+        return told
 
     def _committed(self, name: str = "") -> list[tuple[str, Any, str | None]]:
         """Return what is committed of this run, or of one of its calls; errors are tried again."""
@@ -279,6 +283,23 @@ class Fleet:
         for _, call in self._taken:
             self._ledger.ended(call)
         self._taken.clear()
+
+
+def _is_missing(outcome: Outcome) -> bool:
+    return (outcome.error or "").endswith((": there is no such file", ": No such file or directory"))
+
+
+def _paths_in(item: Any) -> list[str]:
+    """Return what may be paths in an item."""
+    found: list[str] = []
+
+    def look(text: str) -> str:
+        if len(text) <= 4096 and "\0" not in text:
+            found.append(text)
+        return text
+
+    deeply(item, look)
+    return found
 
 
 def check_seen(value: Any, paths: Paths) -> None:

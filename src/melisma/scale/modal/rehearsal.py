@@ -183,6 +183,8 @@ def _ask(container: Container, order: Order, needs: Needs) -> Report:
     except (EOFError, OSError):
         container.process.join()
         raise CallLost(ending(container.process.exitcode or 0)) from None
+    if isinstance(said, OSError):
+        raise said
     found: Report = said
     return found
 
@@ -208,17 +210,19 @@ def contain(folder: Path, seen: Path, link: Connection) -> None:
     """
     warnings.filterwarnings("ignore", "The work function is executing locally")  # it has a volume
     leave_interrupts()
+    began = False
     try:
         be_seen(View(FolderVolume(folder), seen))
         from melisma.scale.modal.app import work
 
         link.send("")
+        began = True
         while True:
             order = link.recv()
             link.send(work.local(order))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
-    except ImportError as error:
-        link.send(str(error))
+    except (ImportError, OSError) as error:  # such as a volume that is full: Modal hands on what a function raises
+        link.send(error if began and isinstance(error, OSError) else str(error))
     finally:
         shutil.rmtree(seen, ignore_errors=True)

@@ -140,7 +140,7 @@ def download(store: Store, place: str, folder: Path, *, told: Told | None = None
     place : str
         Path on the volume.
     folder : Path
-        Where it comes to.
+        Where it comes to; of one file, its name, or a folder that is there.
     told : callable, optional
         Told after every file.
 
@@ -154,7 +154,8 @@ def download(store: Store, place: str, folder: Path, *, told: Told | None = None
     entries = [each for each in store.files(place) if not each.path.startswith(f"{LISTS.split('/')[0]}/")]
     if not entries:
         raise InputError(f"the volume has no file in {place or 'its root'}")
-    make_folder(folder)
+    # One file comes to the name that is asked for, or into a folder of that name; `place` is a folder else.
+    make_folder(folder if folder.is_dir() or [each.path for each in entries] != [place] else folder.parent)
     known, hashes, made = read_lists(store, place), Hashes(folder), Moved()
     todo: list[tuple[Entry, Path]] = []
     for entry in entries:
@@ -191,11 +192,19 @@ class Standing:
 
 
 def compare(store: Store, folder: Path, place: str) -> Standing:
-    """Tell how a folder and its mirror differ: by sizes, and by hashes where a list has them."""
+    """Tell how a folder and its mirror differ: by sizes, and by hashes where a list has them.
+
+    Raises
+    ------
+    InputError
+        If there is neither.
+    """
     known = read_lists(store, place)
     hashes = Hashes(folder)
     here = {_name(path, folder, place): path for path in _files(folder)} if folder.exists() else {}
     there = {e.path: e for e in store.files(place) if not e.path.startswith(".melisma/")}
+    if not here and not there and not folder.is_dir():
+        raise InputError(f"there is no folder {folder}, and the volume has no file in {place or 'its root'}")
     both = sorted(here.keys() & there.keys())
     different = [name for name in both if not _agree(here[name], there[name], known.get(name), hashes)]
     hashes.save()
