@@ -14,7 +14,7 @@ pytest.importorskip("ray")
 import ray
 from ray.cluster_utils import Cluster
 
-from melisma.scale.protocol import Task
+from melisma.scale.protocol import Resources, Task
 from melisma.scale.ray import RayExecutor
 from melisma.testing.executors import Script
 
@@ -57,6 +57,11 @@ def test_tasks_that_end_their_actors_cost_no_other_on_any_node(cluster):
     assert [each.value for each in found] == [None if n in bad else 2 * n for n in range(60)]
     for n in bad:
         assert f"bad {n}: the Ray actor that worked on it ended" in found[n].error
+
+
+def test_a_cluster_is_asked_how_many_actors_it_has_room_for(cluster):
+    assert RayExecutor(address=cluster.address).most(Resources(cpus=0.5)) == 4, "two nodes of one core"
+    assert RayExecutor(7, cluster.address).most(None) == 7, "it may grow"
 
 
 def test_what_a_lost_node_was_at_is_done_by_another(cluster, tmp_path):
