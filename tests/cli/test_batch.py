@@ -88,9 +88,9 @@ def test_every_command_with_an_executor_has_workers_and_a_preview():
 
 
 def test_what_reads_what_its_stage_writes_is_refused_on_modal(runner, here, corpus, monkeypatch):
-    pytest.importorskip("sklearn")
+    pytest.importorskip("torch")
     monkeypatch.setenv("MELISMA_MODAL_REHEARSAL", str(corpus.parent / "modal"))
-    got = runner.invoke(app, ["units", "fit", str(corpus), "-o", "u", "--encoder", "mfcc", "--executor", "modal"])
+    got = runner.invoke(app, ["units", "vocoder", "train", str(corpus.parent), "-o", "u", "--executor", "modal"])
     assert got.exit_code == 2, got.output
-    assert "would lie on Modal's volume, and is needed here: melisma units extract" in got.stderr
+    assert "would lie on Modal's volume, and is needed here: run the training there by `modal run" in got.stderr
     assert not (here / "u").exists()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from melisma.cli.data.options import Seed, check
-from melisma.cli.executor_options import LOCAL, ExecutorName, Preview, Workers, refuse_elsewhere, run_on
+from melisma.cli.executor_options import LOCAL, ExecutorName, Preview, Workers, run_on
 from melisma.cli.program import AsJson, Quiet, Verbose
 from melisma.cli.units.extract import DeviceName, EncoderName, Half, Layer
 from melisma.core.artifacts import Artifacts
@@ -59,6 +59,7 @@ def fit(
     """
     from melisma.cli.progress import progress
     from melisma.data.units import phones
+    from melisma.scale import brought
     from melisma.train.units import fit as fitting
     from melisma.train.units import kmeans
     from melisma.units.encoder import EncoderConfig
@@ -68,12 +69,14 @@ def fit(
     out = output or (source if source.is_dir() else Artifacts.of().units("corpus"))
     check(source, out / "codebook.npz", out / "codebook.json", pickle, or_folder=True)
     known = None if alignments is None else phones.read(alignments)
-    config = EncoderConfig(encoder, layer, device, half)
+    config, run = EncoderConfig(encoder, layer, device, half), run_on(executor, workers, preview)
     with progress(quiet=quiet, verbose=verbose) as told:
-        features = _features(source, out, settings, config, (run_on(executor, workers, preview), told))
+        features = _features(source, out, settings, config, (run, told))
         made = fitting.fit(features, settings, known)
     written = fitting.write(made, out, pickle)
     shutil.rmtree(out / _DRAWN, ignore_errors=True)
+    if not source.is_dir():
+        brought.forget(run, out / _DRAWN)
     _tell(made.codebook.facts, written, as_json=as_json, quiet=quiet)
 
 
@@ -88,11 +91,11 @@ def _features(
     from melisma.data import recordings
     from melisma.data.units import feature_files, features
     from melisma.data.units.feature_files import Features
+    from melisma.scale import brought
     from melisma.train.units.fit import write_drawn
 
     if source.is_dir():
         return Features.open(source)
-    refuse_elsewhere(doing[0], "melisma units extract, melisma scale download, then melisma units fit FOLDER")
     place = out / _DRAWN
     write_drawn(source, place / "manifest.jsonl", settings)
     how = features.Settings(config, "float32")
@@ -110,6 +113,7 @@ def _features(
         typer.echo(f"  {problem.item}: {problem.message}", err=True)
     if not made.n_utterances:
         raise InputError(f"no utterance that was drawn from {source} could be encoded")
+    brought.bring(executor, place, made.files)
     return Features.open(place)
 
 

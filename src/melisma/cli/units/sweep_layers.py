@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from melisma.cli.data.options import Manifest, Seed
-from melisma.cli.executor_options import LOCAL, ExecutorName, Preview, Workers, refuse_elsewhere, run_on
+from melisma.cli.executor_options import LOCAL, ExecutorName, Preview, Workers, run_on
 from melisma.cli.program import AsJson, Quiet, Verbose
 from melisma.cli.units.extract import DeviceName, EncoderName, Half
 
@@ -48,6 +48,7 @@ def sweep_layers(
     from melisma.cli.progress import progress
     from melisma.data import places, recordings
     from melisma.data.units import layer_samples, phones
+    from melisma.scale import brought
     from melisma.train.units import kmeans, sweep_layers
     from melisma.units.encoder import EncoderConfig
     from melisma.units.layers import parse_layers
@@ -62,12 +63,12 @@ def sweep_layers(
     wanted = layer_samples.Wanted(config, chosen, drawing)
     folder = output.with_name(f".{output.name}.samples")
     run = run_on(executor, workers, preview)
-    refuse_elsewhere(run, "run the command there by `modal run -m melisma.scale.modal.app`")
     with progress(quiet=quiet, verbose=verbose) as told:
         samples = layer_samples.sample(found, folder, wanted, executor=run, progress=told)
         scores = sweep_layers.scores(samples, known, kmeans.Config(k=clusters, seed=seed), told)
     said = _written(scores, samples, config, clusters, output)
     shutil.rmtree(folder, ignore_errors=True)
+    brought.forget(run, folder)
     _show(said, samples, output, as_json=as_json, quiet=quiet)
     if samples.problems:
         raise typer.Exit(1)

@@ -21,7 +21,8 @@ from melisma.data.units.faults import Fault
 from melisma.data.units.feature_files import ShardWriter
 from melisma.data.units.features import Tasks, resources, task_of
 from melisma.data.units.shards import Item, Shards
-from melisma.scale.again import again
+from melisma.scale.again import again, writes_here
+from melisma.scale.brought import bring
 from melisma.scale.local import LocalExecutor
 from melisma.scale.protocol import Executor, Progress
 from melisma.units.clock import SAMPLE_RATE, TIMEBASE
@@ -161,8 +162,9 @@ def sample(
     outcomes = executor.run(
         stage, Tasks(divided), journal=folder / "journal", progress=progress, resources=resources(config)
     )
+    is_here = writes_here(executor)
     for number, (shard, outcome) in enumerate(zip(divided.shards(), outcomes, strict=True)):
-        if outcome.reused and not all((folder / name).exists() for name, _ in outcome.value["files"]):
+        if is_here and outcome.reused and not all((folder / name).exists() for name, _ in outcome.value["files"]):
             outcome = again(executor, stage, task_of(number, shard))
         names = [each.id for recording in shard for each in recording.utterances]
         if outcome.error is not None:
@@ -174,6 +176,7 @@ def sample(
                 made.problems.append(Problem(name, "failed", facts["error"]))
             else:
                 made.utterances.append((name, facts["n_frames"], facts["n_drawn"]))
+    bring(executor, folder, (_file(layer, number) for layer in layers for number in made.shards))
     return made
 
 
