@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,27 @@ def chromium():
         pytest.skip("chromium is not on the path (apt install chromium)")
     sync_api.expect.set_options(timeout=WAIT_MS)
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = Chromium(lambda: playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS))
         yield browser
         browser.close()
+
+
+class Chromium:
+    """A browser that is started again where it has crashed: that fails the test in which it did, and no later one."""
+
+    def __init__(self, launch: Callable[[], Any]) -> None:
+        self._launch = launch
+        self._browser = launch()
+
+    def new_context(self, **options: Any) -> Any:
+        """Return a fresh context, as playwright's browsers do."""
+        if not self._browser.is_connected():
+            self._browser = self._launch()
+        return self._browser.new_context(**options)
+
+    def close(self) -> None:
+        """End it."""
+        self._browser.close()
 
 
 @dataclass
