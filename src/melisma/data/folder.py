@@ -125,7 +125,7 @@ def files(folder: Path, out: Path | None = None) -> Iterator[Path]:
         If a folder cannot be listed: what is in it would be missing without a word.
     """
     own = None if out is None else out.resolve()
-    for base, folders, names in os.walk(folder, onerror=_refuse):
+    for base, folders, names in os.walk(folder, onerror=refuse_unlisted):
         here = Path(base)
         folders[:] = sorted(
             name
@@ -135,7 +135,8 @@ def files(folder: Path, out: Path | None = None) -> Iterator[Path]:
         yield from (here / name for name in names if not name.startswith("."))
 
 
-def _refuse(error: OSError) -> None:
+def refuse_unlisted(error: OSError) -> None:
+    """Refuse a folder that `os.walk` cannot list, with InputError: what is in it would be passed over."""
     raise InputError(f"{error.filename} cannot be listed: {error.strerror or error}") from error
 
 

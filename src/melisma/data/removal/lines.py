@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from melisma.core.errors import InputError, ManifestError
+from melisma.data.folder import refuse_unlisted
 
 QUARANTINE = ".removed"
 _PASSED_OVER = frozenset({QUARANTINE, ".git", ".venv", ".incoming", "node_modules", "__pycache__"})
@@ -48,11 +49,7 @@ def walk(root: Path) -> Iterator[Path]:
     """
     if not root.is_dir():
         raise InputError(f"there is no folder {root}")
-
-    def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename} cannot be listed: {error.strerror or error}") from error
-
-    for base, folders, files in os.walk(root, onerror=refuse):
+    for base, folders, files in os.walk(root, onerror=refuse_unlisted):
         folders[:] = sorted(name for name in folders if name not in _PASSED_OVER)
         yield from (Path(base, name) for name in sorted(files))
 
